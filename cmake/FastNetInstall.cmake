@@ -26,5 +26,7 @@ install(FILES "${PROJECT_BINARY_DIR}/fastnet-config.cmake"
               "${PROJECT_BINARY_DIR}/fastnet-config-version.cmake"
         DESTINATION "${fn_package_dir}")
 
+# The prefix is found from where the file lies, so an installed tree can be moved.
+file(RELATIVE_PATH fn_prefix_from_pc "/p/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/p")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/fastnet.pc.in" "${PROJECT_BINARY_DIR}/fastnet.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/fastnet.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
