@@ -1,0 +1,85 @@
+/* TCP: non-blocking listener, connections, and partial reads and writes. Allocates nothing. */
+#ifndef FN_IO_TCP_H
+#define FN_IO_TCP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "io/error.h"
+#include "io/handle.h"
+
+typedef enum fn_tcp_outcome {
+    FN_TCP_OK = 0,
+    FN_TCP_WOULD_BLOCK, /* nothing to do now: wait for readability or writability */
+    FN_TCP_CLOSED,      /* receive: orderly end of stream. send: our side was shut down */
+    FN_TCP_RESET,       /* the other side is gone (ECONNRESET, EPIPE, ETIMEDOUT, ICMP) */
+    FN_TCP_EXHAUSTED    /* accept: out of descriptors or memory; the connection was dropped */
+} fn_tcp_outcome;
+
+typedef struct fn_tcp {
+    fn_handle handle;
+} fn_tcp;
+
+typedef struct fn_tcp_listener {
+    fn_handle handle;
+    fn_handle spare; /* given up to accept and drop one connection when descriptors run out */
+} fn_tcp_listener;
+
+typedef struct fn_tcp_listen_options {
+    fn_address local; /* fn_address_any() = IPv6 and IPv4; port 0 = any free one */
+    uint32_t backlog; /* connections waiting for accept; 0 = the system's maximum */
+    bool reuse_port;  /* several listeners share the port */
+} fn_tcp_listen_options;
+
+/*
+ * FASTNET_ERR_ADDRESS: in use, not permitted, or no such local address (the sentence says which);
+ * FASTNET_ERR_SYSTEM: anything else.
+ */
+int fn_tcp_listen(fn_tcp_listener *listener, const fn_tcp_listen_options *options,
+                  fn_io_error *error);
+void fn_tcp_listener_close(fn_tcp_listener *listener);
+int fn_tcp_listener_local(const fn_tcp_listener *listener, fn_address *local, fn_io_error *error);
+
+/*
+ * Takes one waiting connection: non-blocking, with TCP_NODELAY. Connections that died in the queue
+ * are skipped. Without a free descriptor the oldest waiting connection is accepted and closed
+ * (EXHAUSTED), so a level-triggered loop does not spin on a listener that it cannot empty.
+ */
+fn_tcp_outcome fn_tcp_accept(fn_tcp_listener *listener, fn_tcp *tcp, fn_address *peer);
+
+/*
+ * Starts to connect. FASTNET_OK: under way; wait for writability, then ask for the result. On
+ * failure (FASTNET_ERR_ADDRESS, FASTNET_ERR_SYSTEM) nothing needs to be closed.
+ */
+int fn_tcp_connect(fn_tcp *tcp, const fn_address *peer, fn_io_error *error);
+
+/*
+ * After writability (harmless before): FASTNET_OK with *established false while under way, true
+ * when done. FASTNET_ERR_ADDRESS: refused, unreachable or timed out; the sentence names the peer.
+ */
+int fn_tcp_connect_result(fn_tcp *tcp, const fn_address *peer, bool *established,
+                          fn_io_error *error);
+
+int fn_tcp_local(const fn_tcp *tcp, fn_address *local, fn_io_error *error);
+
+/* Sends or receives what is possible now; *moved is always written. Never raises SIGPIPE. */
+fn_tcp_outcome fn_tcp_send(fn_tcp *tcp, const void *data, size_t length, size_t *moved);
+fn_tcp_outcome fn_tcp_receive(fn_tcp *tcp, void *data, size_t capacity, size_t *moved);
+
+/* Ends our direction: the other side reads what was sent, then CLOSED. */
+void fn_tcp_shutdown(fn_tcp *tcp);
+
+/* Best effort: the connection works without them. */
+void fn_tcp_set_nodelay(fn_tcp *tcp, bool on);
+
+/* Writable only while fewer than bytes are unsent below us, so that old data never queues deep. */
+void fn_tcp_set_unsent_max(fn_tcp *tcp, uint32_t bytes);
+
+/* Orderly close, or abort: the other side sees RESET and the system keeps nothing. Twice is safe.
+ */
+void fn_tcp_close(fn_tcp *tcp);
+void fn_tcp_abort(fn_tcp *tcp);
+
+#endif

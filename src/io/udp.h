@@ -1,0 +1,101 @@
+/*
+ * UDP sockets: open, and move datagrams in batches. Never blocks; allocates nothing.
+ *
+ * A socket on "::" serves IPv6 and IPv4 at once (IPv4 peers appear as IPv4 addresses, see
+ * base/address.h). Where the host has no IPv6 it falls back to IPv4 by itself.
+ */
+#ifndef FN_IO_UDP_H
+#define FN_IO_UDP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "io/error.h"
+#include "io/handle.h"
+
+/*
+ * What became of one datagram of a batch. Only WOULD_BLOCK holds for the rest of the batch too.
+ * The bytes of a datagram that did not leave may be sent again as they are, or be abandoned.
+ */
+typedef enum fn_udp_outcome {
+    FN_UDP_SENT = 0,
+    FN_UDP_WOULD_BLOCK, /* the send buffer is full: wait for writability */
+    FN_UDP_TOO_BIG,     /* larger than the interface takes (EMSGSIZE): lower the path's MTU */
+    FN_UDP_REFUSED,     /* ICMP says that nobody listens there: a hint, anyone can forge it */
+    FN_UDP_TRANSIENT /* this one is lost (ENOBUFS, EIO, ENETUNREACH ...); later ones may not be */
+} fn_udp_outcome;
+
+/* One datagram of a batch, to be sent or received into. The caller owns data throughout. */
+typedef struct fn_datagram {
+    fn_address address; /* receive: source. send: destination, unused on a connected socket */
+    uint8_t *data;      /* read by send, written by receive */
+    uint32_t capacity;  /* receive: bytes that fit at data */
+    uint32_t length;    /* bytes at data; a datagram longer than capacity arrives with length 0 */
+    uint32_t segment_bytes; /* receive: size of each datagram within data; = length when just one */
+    uint8_t outcome;        /* send: fn_udp_outcome, always written */
+} fn_datagram;
+
+typedef struct fn_udp_counters {
+    uint64_t receive_calls; /* system calls, empty ones included */
+    uint64_t received;      /* datagrams */
+    uint64_t truncated;     /* datagrams that did not fit; they arrive with length 0 */
+    uint64_t send_calls;    /* system calls */
+    uint64_t sent;          /* datagrams */
+    uint64_t would_block;   /* batches cut short by a full send buffer */
+    uint64_t too_big;
+    uint64_t refused; /* ICMP hints, on send and receive; unsent datagrams are retried first */
+    uint64_t transient;
+    uint64_t fallbacks; /* IPv6 or a batch call was unavailable and the plainer way was taken */
+} fn_udp_counters;
+
+typedef struct fn_udp_options {
+    fn_address local; /* fn_address_any() for all interfaces; port 0 = any free one */
+    bool reuse_port;  /* several sockets share the port; the system spreads the peers */
+    uint32_t receive_buffer_bytes; /* 0 = the system's default; the system may grant less */
+    uint32_t send_buffer_bytes;
+} fn_udp_options;
+
+/* Fields are private, except that tests may read them. */
+typedef struct fn_udp {
+    fn_handle handle;
+    bool ipv6;        /* address family of the socket */
+    bool connected;   /* peer is fixed: the system filters, and calls are cheaper */
+    bool batch_calls; /* recvmmsg and sendmmsg work here */
+    fn_address peer;
+    fn_udp_counters counters;
+} fn_udp;
+
+/*
+ * Opens, binds and sets "don't fragment" (with path MTU left to us: RFC 8899).
+ * FASTNET_ERR_ADDRESS: port in use, not permitted, or no such local address; FASTNET_ERR_SYSTEM:
+ * anything else. On failure the socket needs no close.
+ */
+int fn_udp_open(fn_udp *udp, const fn_udp_options *options, fn_io_error *error);
+
+/* Safe to call twice. */
+void fn_udp_close(fn_udp *udp);
+
+/* Fixes the peer: from now on only its datagrams arrive. FASTNET_ERR_ADDRESS when unreachable. */
+int fn_udp_connect(fn_udp *udp, const fn_address *peer, fn_io_error *error);
+
+/* The address the socket is bound to, with the port that the system chose. */
+int fn_udp_local(const fn_udp *udp, fn_address *local, fn_io_error *error);
+
+/* What the system granted, in its own accounting (Linux reports twice the usable size). */
+void fn_udp_buffer_bytes(const fn_udp *udp, uint32_t *receive_bytes, uint32_t *send_bytes);
+
+/*
+ * Receives up to capacity datagrams; returns how many. Less than capacity means: empty now. Pending
+ * socket errors are counted and skipped. Each entry needs data and capacity; all else is written.
+ */
+size_t fn_udp_receive(fn_udp *udp, fn_datagram *batch, size_t capacity);
+
+/*
+ * Sends the batch in order; returns how many left. Each entry's outcome is written. An error of one
+ * datagram never keeps back the next; after WOULD_BLOCK all the rest is WOULD_BLOCK.
+ */
+size_t fn_udp_send(fn_udp *udp, fn_datagram *batch, size_t count);
+
+#endif
