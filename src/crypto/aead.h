@@ -1,0 +1,49 @@
+/*
+ * aead.h: ChaCha20-Poly1305 as RFC 8439 section 2.8 defines it, for datagrams.
+ *
+ * One file hides the library that does the work, so that another can be chosen, by size if need
+ * be, without a caller noticing. Nothing here allocates.
+ *
+ * The nonce of a packet is the IV xor its packet number (64 bits, big endian, in the last eight
+ * bytes), as in RFC 9001 section 5.3. A packet number is sealed at most once with a key: that is
+ * the caller's duty, and all secrecy depends on it.
+ */
+#ifndef FN_CRYPTO_AEAD_H
+#define FN_CRYPTO_AEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    FN_AEAD_KEY_BYTES = 32,
+    FN_AEAD_IV_BYTES = 12,
+    FN_AEAD_TAG_BYTES = 16,
+};
+
+typedef struct fn_aead_key {
+    uint8_t key[FN_AEAD_KEY_BYTES];
+    uint8_t iv[FN_AEAD_IV_BYTES];
+} fn_aead_key;
+
+/* Picks the fastest code for this processor. Once per process is enough; more often, and from any
+ * thread, is harmless. Without it all else works, slower. False: the library refused to start. */
+bool fn_aead_start(void);
+
+/* Encrypts text[0..text_bytes) in place and writes the tag behind it: `text` has room for
+ * text_bytes + FN_AEAD_TAG_BYTES. `aad` is authenticated, not encrypted; it must not overlap the
+ * text; NULL is fine when aad_bytes is 0. */
+void fn_aead_seal(const fn_aead_key *key, uint64_t packet_number, const uint8_t *aad,
+                  size_t aad_bytes, uint8_t *text, size_t text_bytes);
+
+/* Verifies first, then decrypts in place. `sealed_bytes` includes the tag; the plain text has
+ * sealed_bytes - FN_AEAD_TAG_BYTES bytes at the same place.
+ * False: forged, damaged, or shorter than a tag. The buffer then holds no plain text, and what it
+ * holds is not specified. */
+bool fn_aead_open(const fn_aead_key *key, uint64_t packet_number, const uint8_t *aad,
+                  size_t aad_bytes, uint8_t *sealed, size_t sealed_bytes);
+
+/* Erases the key in a way the compiler keeps. */
+void fn_aead_key_wipe(fn_aead_key *key);
+
+#endif
