@@ -1,0 +1,57 @@
+# Two commands for newcomers: `make demo` and `make test`. The build itself is CMake's.
+JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+
+.NOTPARALLEL:
+.PHONY: help demo test test-full release format lint install clean
+
+help:
+	@echo "make demo       build, then run a server and a client that talk on all four channels"
+	@echo "make test       build with ASan and UBSan, run the test suite"
+	@echo "make test-full  also the long tests, TSan, the portable backend, fuzzing, clang-tidy"
+	@echo "make release    build/release: libfastnet.so, libfastnet.a and the command fastnet"
+	@echo "make install    install the release build below PREFIX ($(PREFIX)); DESTDIR works"
+	@echo "make format     rewrite all C files with clang-format"
+	@echo "make lint       the lints of the test suite, and clang-tidy"
+	@echo "make clean      remove build/"
+
+demo:
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory release
+	@scripts/demo
+
+release:
+	@scripts/setup build
+	@scripts/build $@ $(JOBS)
+
+test:
+	@scripts/setup test
+	@scripts/build release $(JOBS)
+	@scripts/build dev $(JOBS)
+	@ctest --preset dev -j $(JOBS)
+
+test-full:
+	@scripts/setup full
+	@scripts/build release $(JOBS)
+	@$(MAKE) --no-print-directory lint
+	@for preset in posix tsan fuzz; do \
+		scripts/build $$preset $(JOBS) && ctest --preset $$preset -j $(JOBS) || exit 1; done
+	@scripts/build dev $(JOBS)
+	@ctest --preset full -j $(JOBS)
+
+lint:
+	@scripts/setup full
+	@scripts/build dev $(JOBS)
+	@ctest --preset dev -L '^lint$$' -j $(JOBS)
+	@scripts/tidy build/dev $(JOBS)
+
+format:
+	@scripts/setup test
+	@scripts/c-files | xargs -0 clang-format -i
+
+install: release
+	@cmake --install build/release --prefix "$(PREFIX)"
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
+
+clean:
+	@rm -rf build
