@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-/* Larger is less important. */
+/* Larger is less important. The values are those of FASTNET_LOG_* in the public header. */
 typedef enum fn_log_level {
     FN_LOG_ERROR = 0,
     FN_LOG_WARNING = 1,
@@ -22,7 +22,14 @@ typedef enum fn_log_level {
 typedef struct fn_log {
     void (*write)(void *user, int level, const char *line); /* NULL = be silent */
     void *user;
+    int level_max; /* lines of a larger level are dropped */
 } fn_log;
+
+/* Would a line of that level be written? Ask before building an expensive one. log may be NULL. */
+static inline bool fn_log_wants(const fn_log *log, fn_log_level level)
+{
+    return log != NULL && log->write != NULL && (int)level <= log->level_max;
+}
 
 /* line: terminated, without a newline; borrowed during the call. log may be NULL. */
 void fn_log_write(const fn_log *log, fn_log_level level, const char *line);

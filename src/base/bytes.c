@@ -1,0 +1,19 @@
+#include "base/bytes.h"
+
+bool fn_bytes_equal_secret(const void *a, const void *b, size_t bytes)
+{
+    /* volatile: the compiler may not turn this into a loop that stops early. */
+    const volatile uint8_t *left = a;
+    const volatile uint8_t *right = b;
+    uint32_t difference = 0;
+    for (size_t i = 0; i < bytes; i++)
+        difference |= (uint32_t)left[i] ^ (uint32_t)right[i];
+    return difference == 0;
+}
+
+void fn_bytes_wipe(void *memory, size_t bytes)
+{
+    volatile uint8_t *at = memory;
+    for (size_t i = 0; i < bytes; i++)
+        at[i] = 0;
+}
