@@ -1,0 +1,4 @@
+#include "core/conn.h"
+#include "good.h"
+#include <sys/socket.h>
+#include <stdlib.h>

@@ -1,0 +1,2 @@
+#include <cmocka.h>
+#include <unistd.h>

@@ -1,0 +1,4 @@
+#include "crypto/aead.h"
+#include "api/endpoint.h"
+#  include <sodium.h>
+#include <pthread.h>

@@ -1,0 +1,2 @@
+#include "core/conn.h"
+#include "io/udp.h"

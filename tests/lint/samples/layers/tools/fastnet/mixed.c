@@ -1,0 +1,7 @@
+#include "fastnet.h"
+#include "own.h"
+#include <fastnet/certificate.h>
+#include <signal.h>
+#include "base/good.h"
+#include "../../src/base/good.h"
+#include <openssl/x509.h>

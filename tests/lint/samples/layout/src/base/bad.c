@@ -1,0 +1,3 @@
+int fn_sample(int a){
+    return a;
+}

@@ -1,0 +1,4 @@
+int fn_sample(int a)
+{
+    return a;
+}

@@ -1,0 +1,4 @@
+int fn_below(int a)
+{
+    return a + 1;
+}

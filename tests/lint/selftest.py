@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Each lint finds what is wrong in its sample, and nothing else: a lint that cannot fail is no test."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import exports
+import headers
+import layers
+import layout
+import lengths
+import markers
+import symbols
+
+SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samples")
+
+
+def write(root, path, text):
+    os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
+    with open(os.path.join(root, path), "w") as stream:
+        stream.write(text)
+
+
+def places(findings):
+    """`path:line` of each finding."""
+    return sorted({":".join(finding.split(":")[:2]) for finding in findings})
+
+
+class SampleTrees(unittest.TestCase):
+    """Lints of a source tree: samples/<lint>/expected lists what must be found."""
+
+    def check_tree(self, lint):
+        root = os.path.join(SAMPLES, lint.__name__)
+        with open(os.path.join(root, "expected")) as stream:
+            expected = stream.read().split()
+        self.assertEqual(places(lint.check(root)), sorted(expected))
+
+    def test_layers(self):
+        self.check_tree(layers)
+
+    def test_headers(self):
+        self.check_tree(headers)
+
+    @unittest.skipUnless(layout.formatter(), "no clang-format of the right version")
+    def test_layout(self):
+        self.check_tree(layout)
+
+
+class GeneratedTrees(unittest.TestCase):
+    """Samples that may not lie in the tree, because the lint would find them there."""
+
+    def setUp(self):
+        self.root = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.root)
+
+    def test_markers(self):
+        lines = ["fine, and so is fixing me", "// TO" + "DO: later", "/ho" + "me/someone/x",
+                 "not imple" + "mented", "src/wo" + "rk/fine.c", "see http://ftp.debi" + "an.org/x"]
+        write(self.root, "src/a.c", "\n".join(lines))
+        write(self.root, "build/ignored.c", lines[1])
+        self.assertEqual(places(markers.check(self.root)), [f"src/a.c:{n}" for n in (2, 3, 4, 6)])
+
+    def test_lengths(self):
+        def function(length):
+            return "int f(void)\n{\n" + "    ;\n" * length + "}\n"
+
+        write(self.root, "src/base/a.c", function(60) + function(61))
+        write(self.root, "src/base/long.h", "\n" * 901)
+        write(self.root, "tests/any.c", function(100))
+        self.assertEqual(places(lengths.check(self.root)), ["src/base/a.c:65", "src/base/long.h:901"])
+
+
+class Binaries(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def archive(self, name):
+        sample = os.path.join(SAMPLES, "symbols", f"{name}.c")
+        subprocess.run(["cc", "-fPIC", "-O0", "-c", sample, "-o", self.path(name + ".o")], check=True)
+        subprocess.run(["ar", "rc", self.path(f"lib{name}.a"), self.path(name + ".o")], check=True)
+        return self.path(f"lib{name}.a")
+
+    def test_symbols_of_a_pure_archive(self):
+        good, below = self.archive("good"), self.archive("below")
+        self.assertEqual(symbols.check(good, [below]), [])
+        self.assertEqual(symbols.check(good), ["libgood.a: uses fn_below"])
+
+    def test_symbols_of_an_archive_with_clock_heap_and_state(self):
+        found = symbols.check(self.archive("bad"))
+        self.assertEqual(found[:4], [f"libbad.a: uses {name}"
+                                     for name in ("fn_unknown", "free", "malloc", "time")])
+        self.assertEqual(sorted(found[4:]), [f"libbad.a: writable data {name}"
+                                             for name in ("bad_calls", "bad_counter")])
+
+    def test_exports(self):
+        root, library = os.path.join(SAMPLES, "exports"), self.path("libsample.so")
+        subprocess.run(["cc", "-shared", "-fPIC", "-fvisibility=hidden", os.path.join(root, "sample.c"),
+                        "-o", library], check=True)
+        self.assertEqual(exports.check(root, library), [
+            "fastnet_missing: declared, but not exported", "fn_leaked: exported, but not declared"])
+
+
+if __name__ == "__main__":
+    unittest.main()
