@@ -19,11 +19,6 @@ endfunction()
 
 fn_program(TARGET fastnet_command NAME fastnet FOLDER "${PROJECT_SOURCE_DIR}/tools/fastnet"
            OUTPUT "${PROJECT_BINARY_DIR}")
-if(TARGET fastnet_command)
-    # `fastnet cert` makes keys and certificates itself; it needs nothing of ours but include/.
-    target_link_libraries(fastnet_command PRIVATE OpenSSL::Crypto)
-endif()
-
 if(FASTNET_EXAMPLES)
     file(GLOB fn_examples CONFIGURE_DEPENDS LIST_DIRECTORIES true "${PROJECT_SOURCE_DIR}/examples/*")
     foreach(folder IN LISTS fn_examples)
