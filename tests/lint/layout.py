@@ -10,7 +10,7 @@ import source
 
 VERSION = "14"
 FOLDERS = ("include", "src", "tools", "examples", "bindings", "tests", "bench")
-REPLACED = re.compile(r"^(?P<where>.*?:\d+):\d+: error: code should be clang-formatted")
+REPLACED = re.compile(r"^(?P<path>.*?):(?P<line>\d+):\d+: error: code should be clang-formatted")
 
 
 def formatter():
@@ -30,8 +30,11 @@ def check(root):
         return []
     result = subprocess.run([program, "--dry-run", "-Werror", *paths], cwd=root,
                             capture_output=True, text=True)
-    matches = [REPLACED.match(line) for line in result.stderr.splitlines()]
-    findings = sorted({f"{match['where']}: not as clang-format has it" for match in matches if match})
+    first_line = {}
+    for match in filter(None, map(REPLACED.match, result.stderr.splitlines())):
+        first_line.setdefault(match["path"], match["line"])
+    findings = [f"{path}:{line}: not as clang-format has it (make format)"
+                for path, line in sorted(first_line.items())]
     if result.returncode and not findings:
         findings.append(f"clang-format: {result.stderr.strip()}")
     return findings
