@@ -45,8 +45,8 @@ typedef struct fn_tls_identity {
  *           paths). On Windows there are none: hand over the system's store as ca_pem.
  */
 typedef struct fn_tls_trust {
-    const uint8_t (*pins)[FN_CERTIFICATE_PIN_BYTES];
-    size_t pins_count; /* at most FN_TLS_PINS_MAX */
+    const uint8_t *pins; /* pins_count times FN_CERTIFICATE_PIN_BYTES, one behind the other */
+    size_t pins_count;   /* at most FN_TLS_PINS_MAX */
     const void *ca_pem;
     size_t ca_pem_bytes;
 } fn_tls_trust;
