@@ -1,9 +1,10 @@
 /*
  * conn.h: one encrypted session with one peer.
  *
- * The composition root: it holds no mechanism of its own, only the parts (keys, replay, ack, sent, loss,
- * paths, channels, queues, …) and the order in which they act. Pure: time, randomness and memory are
- * arguments; no sockets, no clock. It never learns what carries its datagrams, it sees small path ids.
+ * The composition root: it holds no mechanism of its own, only the parts (keys, replay, ack, sent,
+ * loss, paths, channels, queues, …) and the order in which they act. Pure: time, randomness and
+ * memory are arguments; no sockets, no clock. It never learns what carries its datagrams, it sees
+ * small path ids.
  *
  *   owner                         connection
  *   datagram arrived        ->    fn_conn_receive()      opens in place, adds events
@@ -13,7 +14,8 @@
  *   event was used up       ->    fn_conn_release()      gives memory and credit back
  *
  * After any receive, send, tick or release the owner calls transmit until it returns 0, then reads
- * the deadline. All calls for one connection come from one thread, with a clock that never goes back.
+ * the deadline. All calls for one connection come from one thread, with a clock that never goes
+ * back.
  */
 #ifndef FN_CORE_CONN_H
 #define FN_CORE_CONN_H
@@ -52,7 +54,8 @@ typedef enum fn_conn_state {
 typedef enum fn_conn_received {
     FN_CONN_DROPPED,  /* not ours, forged, replayed, malformed before the open: no state changed */
     FN_CONN_ACCEPTED, /* authenticated */
-    FN_CONN_NEW_PATH  /* authenticated, and *path is the id of a candidate: remember the address for it */
+    FN_CONN_NEW_PATH  /* authenticated, and *path is the id of a candidate: remember the address for
+                         it */
 } fn_conn_received;
 
 /* What connections of one owner share. Borrowed for their life. */
@@ -60,35 +63,36 @@ typedef struct fn_conn_shared {
     fn_pool *pool;
     fn_random *random;
     fn_events *events;
-    const fn_channel_table *channels;
+    const FastNetChannelConfig *channels; /* the application's, numbered from 0; the library's come on top */
+    uint32_t channel_count;
 } fn_conn_shared;
 
 typedef struct fn_conn_config {
-    bool is_client;                    /* the TLS client chooses the path */
-    uint32_t owner;                    /* put into every event */
-    uint32_t remote_receiver_id;       /* put into every datagram we send */
-    const uint8_t *send_secret;        /* 32 bytes, copied */
-    const uint8_t *receive_secret;     /* 32 bytes, copied */
-    fn_limits local;                   /* what we said in HELLO or WELCOME */
-    fn_limits remote;                  /* what the other side said */
-    uint32_t send_queue_bytes_max;     /* all channels together */
-    uint32_t datagram_bytes_max;       /* upper end of MTU discovery; ≥ 1200 */
-    uint32_t rate_floor_bytes_per_s;   /* section 9 */
-    uint64_t keepalive_ns;             /* FN_NEVER = none */
+    bool is_client;                  /* the TLS client chooses the path */
+    uint32_t owner;                  /* put into every event */
+    uint32_t remote_receiver_id;     /* put into every datagram we send */
+    const uint8_t *send_secret;      /* 32 bytes, copied */
+    const uint8_t *receive_secret;   /* 32 bytes, copied */
+    fn_limits local;                 /* what we said in HELLO or WELCOME */
+    fn_limits remote;                /* what the other side said */
+    uint32_t send_queue_bytes_max;   /* all channels together */
+    uint32_t datagram_bytes_max;     /* upper end of MTU discovery; ≥ 1200 */
+    uint32_t rate_floor_bytes_per_s; /* section 9 */
+    uint64_t keepalive_ns;           /* FN_NEVER = none */
     uint64_t key_update_packets;
     uint64_t key_update_ns;
-    uint64_t connect_deadline_ns;      /* absolute: CONNECTED by then, or CLOSED with ERR_TIMEOUT */
-    size_t memory_floor_bytes;         /* of the pool, guaranteed to this connection */
-    size_t memory_cap_bytes;           /* of the pool, at most */
-    const char *congestion;            /* "cubic"; NULL = that */
+    uint64_t connect_deadline_ns; /* absolute: CONNECTED by then, or CLOSED with ERR_TIMEOUT */
+    size_t memory_floor_bytes;    /* of the pool, guaranteed to this connection */
+    size_t memory_cap_bytes;      /* of the pool, at most */
+    const char *congestion;       /* "cubic"; NULL = that */
 } fn_conn_config;
 
 /* Bytes of memory that fn_conn_create needs, aligned to 16. */
 size_t fn_conn_bytes(const fn_conn_config *config, const fn_conn_shared *shared);
 
 /*
- * Builds a connection in VALIDATING with one path (id 0): for a client its challenge is due at once, a
- * server waits for the first datagram.
+ * Builds a connection in VALIDATING with one path (id 0): for a client its challenge is due at
+ * once, a server waits for the first datagram.
  *
  * Owner:   memory is the caller's, fn_conn_bytes() long, until after fn_conn_destroy().
  * Returns: NULL when the pool cannot promise the floor.
@@ -96,30 +100,33 @@ size_t fn_conn_bytes(const fn_conn_config *config, const fn_conn_shared *shared)
 fn_conn *fn_conn_create(void *memory, const fn_conn_config *config, const fn_conn_shared *shared,
                         uint64_t now_ns);
 
-/* Frees what it holds in the pool and erases the keys. Its events must have been released or withdrawn
- * (fn_conn_withdraw). */
+/* Frees what it holds in the pool and erases the keys. Its events must have been released or
+ * withdrawn (fn_conn_withdraw). */
 void fn_conn_destroy(fn_conn *conn);
 
 /* Takes this connection's events out of the ring, releasing them. */
 void fn_conn_withdraw(fn_conn *conn);
 
 /*
- * Takes one datagram, decrypting it in place. The first byte and the receiver id were already looked at:
- * they led to this connection.
+ * Takes one datagram, decrypting it in place. The first byte and the receiver id were already
+ * looked at: they led to this connection.
  *
  * *path: the id of the path that it came on, FN_CONN_PATH_UNKNOWN for an address that has none;
  * set on FN_CONN_NEW_PATH (an older candidate's id may be reused: forget its address).
  * Owner: the buffer must stay as it is until the events this added were used up.
- * Hostile: costs one lookup and at most one AEAD open, changes nothing, unless it was sealed by the peer.
+ * Hostile: costs one lookup and at most one AEAD open, changes nothing, unless it was sealed by the
+ * peer.
  */
 fn_conn_received fn_conn_receive(fn_conn *conn, uint64_t now_ns, uint8_t *path, uint8_t *datagram,
                                  size_t bytes);
 
 /*
- * Writes at most one sealed datagram and says on which path it goes. Returns its length, 0 for nothing now.
- * out has room for capacity ≥ datagram_bytes_max. The same bytes may be sent again, never changed.
+ * Writes at most one sealed datagram and says on which path it goes. Returns its length, 0 for
+ * nothing now. out has room for capacity ≥ datagram_bytes_max. The same bytes may be sent again,
+ * never changed.
  */
-size_t fn_conn_transmit(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity, uint8_t *path);
+size_t fn_conn_transmit(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity,
+                        uint8_t *path);
 
 /* When tick wants to be called; FN_NEVER for never. */
 uint64_t fn_conn_deadline(const fn_conn *conn);
@@ -129,15 +136,16 @@ void fn_conn_tick(fn_conn *conn, uint64_t now_ns);
 
 /* What one message needs beyond its bytes. Zeroed = nothing special. */
 typedef struct fn_send_options {
-    bool tagged;              /* DELIVERED / LOST events carry tag */
+    bool tagged; /* DELIVERED / LOST events carry tag */
     uint64_t tag;
     uint64_t time_to_live_ns; /* 0 = the channel's */
 } fn_send_options;
 
 /*
- * Queues one message (data is copied; any length from 0 to the agreed maximum). options may be NULL.
- * Returns FASTNET_OK, or ERR_STATE, ERR_ARGUMENT (no such channel), ERR_TOO_LARGE, ERR_BACKPRESSURE
- * (reliable: nothing was queued; unreliable: memory is short even after dropping the oldest).
+ * Queues one message (data is copied; any length from 0 to the agreed maximum). options may be
+ * NULL. Returns FASTNET_OK, or ERR_STATE, ERR_ARGUMENT (no such channel), ERR_TOO_LARGE,
+ * ERR_BACKPRESSURE (reliable: nothing was queued; unreliable: memory is short even after dropping
+ * the oldest).
  */
 int fn_conn_send(fn_conn *conn, uint64_t now_ns, uint8_t channel, const void *data, size_t bytes,
                  const fn_send_options *options);
@@ -146,11 +154,12 @@ int fn_conn_send(fn_conn *conn, uint64_t now_ns, uint8_t channel, const void *da
 void fn_conn_release(fn_conn *conn, const fn_event *event);
 
 /*
- * Ends the session from this side: after the queued reliable messages were acknowledged, for at most
- * linger_ns (0 = at once), says CLOSE until acknowledged. No CLOSED event follows. code and text (may be
- * NULL, cut at FN_CONN_TEXT_BYTES) reach the other application.
+ * Ends the session from this side: after the queued reliable messages were acknowledged, for at
+ * most linger_ns (0 = at once), says CLOSE until acknowledged. No CLOSED event follows. code and
+ * text (may be NULL, cut at FN_CONN_TEXT_BYTES) reach the other application.
  */
-void fn_conn_close(fn_conn *conn, uint64_t now_ns, uint32_t code, const char *text, uint64_t linger_ns);
+void fn_conn_close(fn_conn *conn, uint64_t now_ns, uint32_t code, const char *text,
+                   uint64_t linger_ns);
 
 /* Caps what is sent; 0 = no cap. */
 void fn_conn_set_rate_max(fn_conn *conn, uint64_t bytes_per_s);
@@ -160,8 +169,8 @@ void fn_conn_set_rate_max(fn_conn *conn, uint64_t bytes_per_s);
 /* The system refused a datagram of that length on that path (EMSGSIZE): it counts as lost. */
 void fn_conn_path_too_big(fn_conn *conn, uint8_t path, size_t bytes);
 
-/* A client wants to go on over a new local socket or remote address: opens a candidate and challenges it.
- * Returns its id, or -1 when all slots hold validated paths in use. */
+/* A client wants to go on over a new local socket or remote address: opens a candidate and
+ * challenges it. Returns its id, or -1 when all slots hold validated paths in use. */
 int fn_conn_path_add(fn_conn *conn, uint64_t now_ns);
 
 /* The path in use; FN_CONN_PATH_UNKNOWN before any is validated. */

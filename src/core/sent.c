@@ -1,0 +1,137 @@
+#include "core/sent.h"
+
+#include "base/units.h"
+
+#include <string.h>
+
+void fn_sent_init(fn_sent *sent, uint32_t records_max)
+{
+    memset(sent, 0, sizeof *sent);
+    sent->records_max = records_max;
+}
+
+static fn_sent_packet *slot(const fn_sent *sent, uint64_t number)
+{
+    return &sent->records[number & (sent->capacity - 1)];
+}
+
+static void drop_notes(fn_sent_packet *packet, fn_pool *pool, fn_pool_account *account)
+{
+    fn_pool_free(pool, account, packet->more);
+    packet->more = NULL;
+    packet->note_count = 0;
+}
+
+void fn_sent_free(fn_sent *sent, fn_pool *pool, fn_pool_account *account)
+{
+    for (uint64_t number = sent->base; number < sent->next; number++)
+        drop_notes(slot(sent, number), pool, account);
+    fn_pool_free(pool, account, sent->records);
+    sent->records = NULL;
+    sent->capacity = 0;
+    sent->base = sent->next;
+}
+
+static bool grow(fn_sent *sent, fn_pool *pool, fn_pool_account *account)
+{
+    uint32_t capacity = sent->capacity == 0 ? FN_SENT_RECORDS_MIN : sent->capacity * 2;
+    if (capacity > sent->records_max)
+        return false;
+    fn_sent_packet *records = fn_pool_alloc(pool, account, capacity * sizeof *records);
+    if (records == NULL)
+        return false;
+    for (uint64_t number = sent->base; number < sent->next; number++)
+        records[number & (capacity - 1)] = *slot(sent, number);
+    fn_pool_free(pool, account, sent->records);
+    sent->records = records;
+    sent->capacity = capacity;
+    return true;
+}
+
+bool fn_sent_reserve(fn_sent *sent, fn_pool *pool, fn_pool_account *account, uint32_t more)
+{
+    while (fn_sent_count(sent) + more > sent->capacity)
+        if (!grow(sent, pool, account))
+            return false;
+    return true;
+}
+
+fn_sent_packet *fn_sent_push(fn_sent *sent)
+{
+    assert(fn_sent_count(sent) < sent->capacity);
+    fn_sent_packet *packet = slot(sent, sent->next++);
+    memset(packet, 0, sizeof *packet);
+    return packet;
+}
+
+void fn_sent_skip(fn_sent *sent)
+{
+    fn_sent_push(sent)->state = FN_SENT_SKIPPED;
+}
+
+fn_sent_packet *fn_sent_at(const fn_sent *sent, uint64_t number)
+{
+    return number >= sent->base && number < sent->next ? slot(sent, number) : NULL;
+}
+
+bool fn_sent_note_add(fn_sent_packet *packet, fn_pool *pool, fn_pool_account *account,
+                      const fn_sent_note *note)
+{
+    if (packet->note_count >= FN_SENT_NOTES_MAX)
+        return false;
+    if (packet->note_count == FN_SENT_NOTES_INLINE) {
+        size_t bytes = (FN_SENT_NOTES_MAX - FN_SENT_NOTES_INLINE) * sizeof *note;
+        packet->more = fn_pool_alloc(pool, account, bytes);
+        if (packet->more == NULL)
+            return false;
+    }
+    *fn_sent_note_at(packet, packet->note_count++) = *note;
+    return true;
+}
+
+void fn_sent_finish(fn_sent *sent, fn_sent_packet *packet, fn_sent_state state, fn_pool *pool,
+                    fn_pool_account *account)
+{
+    if (packet->state == FN_SENT_OUT) {
+        sent->out_eliciting -= packet->eliciting;
+        sent->out_arming -= packet->arms;
+    }
+    drop_notes(packet, pool, account);
+    packet->state = (uint8_t)state;
+}
+
+void fn_sent_pop_back(fn_sent *sent, fn_pool *pool, fn_pool_account *account)
+{
+    assert(sent->next > sent->base);
+    drop_notes(slot(sent, --sent->next), pool, account);
+}
+
+/* A record is in nobody's way once it is done, or once a later number was acknowledged and it is
+ * one that will never be: skipped, asking for no ack, or lost long ago. */
+static bool is_over(const fn_sent_packet *packet, bool below_acked)
+{
+    if (packet->state == FN_SENT_DONE)
+        return true;
+    return below_acked && (packet->state != FN_SENT_OUT || !packet->eliciting);
+}
+
+static void shrink(fn_sent *sent, fn_pool *pool, fn_pool_account *account)
+{
+    if (sent->capacity <= FN_SENT_RECORDS_MIN || sent->base != sent->next)
+        return;
+    fn_pool_free(pool, account, sent->records);
+    sent->records = NULL;
+    sent->capacity = 0;
+}
+
+void fn_sent_trim(fn_sent *sent, uint64_t largest_acked, fn_pool *pool, fn_pool_account *account)
+{
+    while (sent->base < sent->next) {
+        fn_sent_packet *packet = slot(sent, sent->base);
+        if (!is_over(packet, sent->base < largest_acked))
+            break;
+        drop_notes(packet, pool, account);
+        sent->base++;
+    }
+    shrink(sent, pool, account);
+}
