@@ -268,6 +268,27 @@ static void promises_no_more_than_there_is(void **unused)
     fn_pool_free(&pool, &second, NULL);
 }
 
+/* Metadata left by a former pool may say that a free buddy follows the arena's end. */
+static void does_not_join_what_lies_beyond_the_arena(void **unused)
+{
+    (void)unused;
+    for (uint32_t order = 0; order < FN_POOL_ORDERS; order++) {
+        fn_pool pool;
+        fn_pool_account account;
+        memset(metadata, (int)(0x80 | (order + 1)), sizeof(metadata));
+        memset(arena, 0, sizeof(arena));
+        fn_pool_init(&pool, arena, (size_t)128 << order, metadata);
+        assert_true(fn_pool_account_open(&pool, &account, 0, SIZE_MAX));
+        for (int round = 0; round < 2; round++) {
+            void *memory = fn_pool_alloc(&pool, &account, (size_t)128 << order);
+            assert_ptr_equal(memory, arena);
+            fn_pool_free(&pool, &account, memory);
+            assert_int_equal(fn_pool_free_bytes(&pool), (size_t)128 << order);
+            assert_int_equal(pool.orders_free, 1u << order);
+        }
+    }
+}
+
 static size_t touched_pages(uint8_t untouched)
 {
     size_t pages = 0;
@@ -310,6 +331,7 @@ int main(void)
         cmocka_unit_test(charges_whole_blocks),
         cmocka_unit_test(a_greedy_account_leaves_the_floors_of_others),
         cmocka_unit_test(promises_no_more_than_there_is),
+        cmocka_unit_test(does_not_join_what_lies_beyond_the_arena),
         cmocka_unit_test(does_not_touch_what_it_did_not_hand_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
