@@ -178,6 +178,8 @@ static bool fn_scan_ipv4_tail(fn_scan *scan, uint8_t *bytes, size_t used)
     fn_scan attempt = *scan;
     if (used > 12 || !fn_scan_ipv4(&attempt, bytes + used))
         return false;
+    if (attempt.at != scan->end && *attempt.at != '%')
+        return false;
     *scan = attempt;
     return true;
 }

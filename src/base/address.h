@@ -31,7 +31,7 @@ static_assert(sizeof(fn_address) == 24, "fn_address is hashed and compared as by
 /* Why a text was refused. 0 is success; the sentence completes "the address 'x' ...". */
 #define FN_ADDRESS_ERROR_MAP(X)                                                    \
     X(OK, "is valid")                                                              \
-    X(EMPTY, "is empty")                                                           \
+    X(EMPTY, "names no host")                                                      \
     X(BRACKET, "has '[' without a matching ']'")                                   \
     X(AFTER_BRACKET, "has something other than ':port' after ']'")                 \
     X(NOT_IPV6, "has several colons but is no IPv6 address; write [address]:port") \

@@ -13,7 +13,7 @@
 #include "io/error.h"
 #include "io/handle.h"
 
-/* Interest, and readiness. A broken socket is reported as ready for whatever was asked. */
+/* Interest, and readiness. A broken socket is reported as ready for both: use it and see. */
 #define FN_POLL_READ  1u
 #define FN_POLL_WRITE 2u
 

@@ -13,8 +13,8 @@
 typedef enum fn_tcp_outcome {
     FN_TCP_OK = 0,
     FN_TCP_WOULD_BLOCK, /* nothing to do now: wait for readability or writability */
-    FN_TCP_CLOSED,      /* receive: orderly end of stream. send: our side was shut down */
-    FN_TCP_RESET,       /* the other side is gone (ECONNRESET, EPIPE, ETIMEDOUT, ICMP) */
+    FN_TCP_CLOSED,      /* receive: orderly end of stream. send: nobody reads any more */
+    FN_TCP_RESET,       /* the other side is gone (ECONNRESET, ETIMEDOUT, ICMP) */
     FN_TCP_EXHAUSTED    /* accept: out of descriptors or memory; the connection was dropped */
 } fn_tcp_outcome;
 
@@ -57,7 +57,8 @@ int fn_tcp_connect(fn_tcp *tcp, const fn_address *peer, fn_io_error *error);
 
 /*
  * After writability (harmless before): FASTNET_OK with *established false while under way, true
- * when done. FASTNET_ERR_ADDRESS: refused, unreachable or timed out; the sentence names the peer.
+ * when done. FASTNET_ERR_ADDRESS: refused or unreachable; FASTNET_ERR_TIMEOUT: the system gave up
+ * waiting; FASTNET_ERR_SYSTEM: anything else. The sentence names the peer.
  */
 int fn_tcp_connect_result(fn_tcp *tcp, const fn_address *peer, bool *established,
                           fn_io_error *error);

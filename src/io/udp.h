@@ -87,8 +87,9 @@ int fn_udp_local(const fn_udp *udp, fn_address *local, fn_io_error *error);
 void fn_udp_buffer_bytes(const fn_udp *udp, uint32_t *receive_bytes, uint32_t *send_bytes);
 
 /*
- * Receives up to capacity datagrams; returns how many. Less than capacity means: empty now. Pending
- * socket errors are counted and skipped. Each entry needs data and capacity; all else is written.
+ * Receives up to capacity datagrams; returns how many. Less than capacity means empty now, or that
+ * an ICMP error came in between (then the socket is still readable). Such errors are counted and
+ * skipped. Each entry needs data and capacity; all else is written.
  */
 size_t fn_udp_receive(fn_udp *udp, fn_datagram *batch, size_t capacity);
 

@@ -1,0 +1,51 @@
+/* Between udp.c and the batch calls: the plain way, one system call for each datagram. */
+#ifndef FN_IO_POSIX_UDP_BATCH_H
+#define FN_IO_POSIX_UDP_BATCH_H
+
+#include <sys/socket.h>
+
+#include "io/posix/sockaddr.h"
+#include "io/udp.h"
+
+/* Never raises SIGPIPE, never blocks. */
+#ifdef MSG_NOSIGNAL
+#define FN_UDP_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
+#else
+#define FN_UDP_FLAGS MSG_DONTWAIT
+#endif
+
+/* So many pending errors are skipped in one receive: nobody keeps us here by sending ICMP. */
+#define FN_UDP_ERRORS_MAX 16
+
+/* A message header with the vector and the name it points to. */
+typedef struct fn_udp_slot {
+    struct iovec vector;
+    fn_sockaddr name;
+} fn_udp_slot;
+
+/* Points the header at the datagram's buffer, and at the slot's name unless the peer is fixed. */
+void fn_udp_prepare_receive(const fn_udp *udp, fn_datagram *datagram, fn_udp_slot *slot,
+                            struct msghdr *message);
+
+/* False when this socket cannot reach the address. */
+bool fn_udp_prepare_send(const fn_udp *udp, const fn_datagram *datagram, fn_udp_slot *slot,
+                         struct msghdr *message);
+
+/* Fills the datagram from what the system wrote. */
+void fn_udp_finish_receive(fn_udp *udp, fn_datagram *datagram, const fn_udp_slot *slot,
+                           const struct msghdr *message, size_t bytes);
+
+/* After a failed receive: true = a pending error was consumed, try again; false = empty. */
+bool fn_udp_receive_again(fn_udp *udp, int os_error, int *errors);
+
+/* Sends one datagram, again if only a pending error was in the way; counts and returns the outcome.
+ */
+fn_udp_outcome fn_udp_send_one(fn_udp *udp, fn_datagram *datagram);
+
+/* From the first unsent datagram on. */
+void fn_udp_mark_blocked(fn_datagram *batch, size_t count);
+
+size_t fn_udp_receive_each(fn_udp *udp, fn_datagram *batch, size_t capacity);
+size_t fn_udp_send_each(fn_udp *udp, fn_datagram *batch, size_t count);
+
+#endif
