@@ -19,7 +19,8 @@ static void remember(void *user, int level, const char *line)
     witness *seen = user;
     seen->count++;
     seen->level = level;
-    strcpy(seen->line, line);
+    fn_text copy = fn_text_make(seen->line, sizeof(seen->line));
+    fn_text_add(&copy, line);
 }
 
 static void writes_lines_up_to_the_level(void **unused)
