@@ -18,13 +18,13 @@ extern "C" {
 #endif
 
 #define FASTNET_CERTIFICATE_NAMES_MAX 32
-#define FASTNET_CERTIFICATE_DAYS_MAX 3650
+#define FASTNET_CERTIFICATE_DAYS_MAX  3650
 
 /* The files that fastnet_certificate_write() makes in its directory. */
-#define FASTNET_CERTIFICATE_CA_FILE "ca.pem"
+#define FASTNET_CERTIFICATE_CA_FILE     "ca.pem"
 #define FASTNET_CERTIFICATE_CA_KEY_FILE "ca-key.pem"
-#define FASTNET_CERTIFICATE_FILE "cert.pem"
-#define FASTNET_CERTIFICATE_KEY_FILE "key.pem"
+#define FASTNET_CERTIFICATE_FILE        "cert.pem"
+#define FASTNET_CERTIFICATE_KEY_FILE    "key.pem"
 
 /* What fastnet_certificate_write() makes. Fill with fastnet_certificate_options_init() first. */
 typedef struct FastNetCertificateOptions {
@@ -46,8 +46,8 @@ FASTNET_API void fastnet_certificate_options_init_sized(FastNetCertificateOption
  * Writes ca.pem, ca-key.pem, cert.pem (leaf and CA) and key.pem into a directory.
  *
  * A CA that is already there is used again, so clients that trust it stay connected to later
- * certificates; cert.pem and key.pem are replaced, each in one step. Keys are ECDSA P-256; key files
- * get mode 0600. The CA is valid for ten years.
+ * certificates; cert.pem and key.pem are replaced, each in one step. Keys are ECDSA P-256; key
+ * files get mode 0600. The CA is valid for ten years.
  *
  * Owner:     everything the options point to is borrowed during the call.
  * Threads:   any; not two at once on one directory.
@@ -68,7 +68,8 @@ FASTNET_API FastNetResult fastnet_certificate_write(const FastNetCertificateOpti
  * Owner:     pin is the caller's.
  * Threads:   any. Blocks: reads one file. Allocates: yes, with malloc.
  * Returns:   OK; ERR_ARGUMENT (NULL); ERR_CERTIFICATE (missing, unreadable or not a PEM
- *            certificate; the first one in the file counts). fastnet_connect_error_text() says which.
+ *            certificate; the first one in the file counts). fastnet_connect_error_text() says
+ * which.
  */
 FASTNET_API FastNetResult fastnet_certificate_pin(const char *certificate_path,
                                                   uint8_t pin[FASTNET_PIN_BYTES]);
