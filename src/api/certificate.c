@@ -119,8 +119,7 @@ static FastNetResult find_authority(workshop *shop)
     result =
         read_part(shop, FASTNET_CERTIFICATE_CA_KEY_FILE, ca->key, sizeof ca->key, &ca->key_bytes);
     if (result == FASTNET_ERR_NOT_FOUND) {
-        fn_api_error_text_set("%s is missing, so the CA beside it cannot sign", shop->path);
-        return FASTNET_ERR_CERTIFICATE;
+        return fail_file(shop, "missing, so the CA beside it cannot sign");
     }
     return result == FASTNET_OK ? check_authority(shop) : result;
 }
