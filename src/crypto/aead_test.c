@@ -58,9 +58,7 @@ static const vector vectors[] = {
     },
 };
 
-enum {
-    VECTOR_BYTES_MAX = 512
-};
+enum { VECTOR_BYTES_MAX = 512 };
 
 /* The same nonce, reached with different packet numbers: the IV is the nonce xor the number. */
 static fn_aead_key vector_key(const vector *v, uint64_t packet_number)
@@ -123,11 +121,7 @@ static void test_forgeries_are_refused_and_show_nothing(void **state)
 {
     (void)state;
     const fn_aead_key key = {.key = {1, 2, 3}, .iv = {9}};
-    enum {
-        TEXT = 40,
-        AAD = 9,
-        SEALED = TEXT + FN_AEAD_TAG_BYTES
-    };
+    enum { TEXT = 40, AAD = 9, SEALED = TEXT + FN_AEAD_TAG_BYTES };
     uint8_t text[TEXT], good[SEALED], aad[AAD];
     memset(text, 'p', sizeof text);
     memset(aad, 'a', sizeof aad);

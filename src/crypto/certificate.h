@@ -20,6 +20,7 @@ enum {
     FN_CERTIFICATE_KEY_PEM_BYTES_MAX = 4 * 1024,
     FN_CERTIFICATE_SUBJECT_BYTES = 256,
     FN_CERTIFICATE_NAMES_BYTES = 512,
+    FN_CERTIFICATE_TIME_TEXT_BYTES = 32,
 };
 
 typedef enum fn_certificate_key_kind {
@@ -89,7 +90,7 @@ void fn_certificate_pin_format(const uint8_t pin[FN_CERTIFICATE_PIN_BYTES],
 /* Reads what fn_certificate_pin_format writes; "sha256:" may be missing, case does not matter. */
 bool fn_certificate_pin_parse(const char *text, uint8_t out[FN_CERTIFICATE_PIN_BYTES]);
 
-/* "2030-01-02 03:04:05 UTC" (24 bytes with the terminator). */
-void fn_certificate_time_format(int64_t unix_s, char out[32]);
+/* "2030-01-02 03:04:05 UTC". Pure: converts, does not look at a clock. */
+void fn_certificate_time_format(int64_t unix_s, char out[FN_CERTIFICATE_TIME_TEXT_BYTES]);
 
 #endif

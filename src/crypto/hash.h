@@ -8,9 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    FN_HASH_BYTES = 32
-};
+enum { FN_HASH_BYTES = 32 };
 
 /* Opaque: the library's own state lies inside, and no header of it is needed here. */
 

@@ -7,9 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum {
-    INFO_BYTES_MAX = 2 + 1 + 16 + FN_KDF_LABEL_BYTES_MAX + 1 + FN_KDF_CONTEXT_BYTES_MAX
-};
+enum { INFO_BYTES_MAX = 2 + 1 + 16 + FN_KDF_LABEL_BYTES_MAX + 1 + FN_KDF_CONTEXT_BYTES_MAX };
 
 static_assert(sizeof FN_KDF_LABEL_PREFIX <= 16, "the prefix fits into INFO_BYTES_MAX");
 

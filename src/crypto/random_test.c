@@ -71,10 +71,7 @@ static void test_given_bytes_are_erased(void **state)
 static void test_below_is_in_range_and_even(void **state)
 {
     (void)state;
-    enum {
-        DRAWS = 30000,
-        SIDES = 6
-    };
+    enum { DRAWS = 30000, SIDES = 6 };
     fn_random random = make(4);
     unsigned counts[SIDES] = {0};
     for (int i = 0; i < DRAWS; i++)

@@ -14,9 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    FN_SECRETS_BYTES = 32
-};
+enum { FN_SECRETS_BYTES = 32 };
 
 /* Exporter labels. One per use: the same TLS connection never makes the same bytes for two uses. */
 #define FN_SECRETS_EXPORTER_MAP(X)                      \
@@ -29,7 +27,7 @@ typedef enum fn_secrets_exporter {
 #define X(name, label) FN_SECRETS_EXPORTER_##name,
     FN_SECRETS_EXPORTER_MAP(X)
 #undef X
-    FN_SECRETS_EXPORTER_COUNT
+        FN_SECRETS_EXPORTER_COUNT
 } fn_secrets_exporter;
 
 /* What is derived from the exporter value: member, HKDF label (after the prefix "fastnet1 "). */

@@ -23,9 +23,7 @@
 
 #define FN_TLS_ALPN "fastnet/1"
 
-enum {
-    FN_TLS_PINS_MAX = 16
-};
+enum { FN_TLS_PINS_MAX = 16 };
 
 typedef struct fn_tls_context fn_tls_context;
 

@@ -9,9 +9,7 @@
 
 #include <cmocka.h>
 
-enum {
-    STREAM_BYTES = 64 * 1024
-};
+enum { STREAM_BYTES = 64 * 1024 };
 
 /* A ClientHello of message_bytes (with its own header), cut into records of record_bytes. */
 static size_t make_hello(uint8_t *out, size_t message_bytes, size_t record_bytes)
