@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "fastnet.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -39,7 +40,7 @@ extern const FastNetChannelConfig fn_channel_table_assets;
 int fn_channel_table_check(const FastNetChannelConfig *channels, uint32_t count,
                            fn_failure *failure);
 
-/* Copies a table that has passed the check (NULL with count 0 = the default four), adds the
+/* Copies a table that has passed the check (NULL = the default four), adds the
  * library's channels and computes the hash. */
 void fn_channel_table_init(fn_channel_table *table, const FastNetChannelConfig *channels,
                            uint32_t count);

@@ -114,7 +114,6 @@ typedef struct fn_handshake {
     uint32_t out_bytes;       /* of the frame that is leaving */
     uint32_t out_sent_bytes;  /* given to TLS */
     uint32_t unstepped_bytes; /* received since the last step */
-    uint32_t our_receiver_id;
     uint32_t app_code;
     bool is_server;
     bool step_wanted;

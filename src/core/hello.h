@@ -144,7 +144,7 @@ size_t fn_hello_text_cut(const uint8_t *text, size_t text_bytes, size_t bytes_ma
 int fn_hello_frame_decode(const uint8_t header[FN_HELLO_FRAME_HEADER_BYTES], fn_hello_type *type,
                           size_t *body_bytes, fn_failure *failure);
 
-/* Leaves room for a header; `end` fills it in when the body has been written behind it. */
+/* Leaves room for a header, first in an empty writer; `end` fills it in behind the written body. */
 void fn_hello_frame_begin(fn_writer *writer);
 void fn_hello_frame_end(fn_writer *writer, fn_hello_type type);
 
