@@ -1,0 +1,474 @@
+#include "io/udp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#ifdef __linux__
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
+
+#include "io/test_support.h"
+
+#define BATCH 150
+#define BYTES 300
+
+typedef struct test_batch {
+    fn_datagram datagrams[BATCH];
+    uint8_t bytes[BATCH][BYTES];
+} test_batch;
+
+static fn_udp open_at(const char *host, uint16_t port)
+{
+    fn_udp udp;
+    fn_io_error error = {0};
+    fn_udp_options options = {.local = test_address(host)};
+    options.local.port = port;
+    if (fn_udp_open(&udp, &options, &error) != FASTNET_OK)
+        fail_msg("%s", error.text);
+    return udp;
+}
+
+static fn_address local_of(const fn_udp *udp)
+{
+    fn_address local;
+    assert_int_equal(fn_udp_local(udp, &local, NULL), FASTNET_OK);
+    return local;
+}
+
+static fn_address to_host(const char *host, const fn_udp *udp)
+{
+    fn_address address = test_address(host);
+    address.port = local_of(udp).port;
+    return address;
+}
+
+/* Datagram i has i bytes and starts with seed: all of them, and their order, can be told apart. */
+static void fill(test_batch *batch, size_t count, uint8_t seed, const fn_address *to)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++)
+            batch->bytes[i][j] = (uint8_t)(seed + 7 * i + j);
+        batch->datagrams[i] = (fn_datagram){
+            .address = *to, .data = batch->bytes[i], .length = (uint32_t)i, .outcome = 99};
+    }
+}
+
+static size_t receive_all(fn_udp *udp, test_batch *batch, size_t count)
+{
+    size_t received = 0;
+    for (size_t i = 0; i < BATCH; i++)
+        batch->datagrams[i] = (fn_datagram){.data = batch->bytes[i], .capacity = BYTES};
+    while (received < count) {
+        test_wait(udp->handle, POLLIN);
+        received += fn_udp_receive(udp, batch->datagrams + received, BATCH - received);
+    }
+    return received;
+}
+
+static void assert_same(const test_batch *sent, const test_batch *received, size_t count,
+                        const fn_address *from)
+{
+    for (size_t i = 0; i < count; i++) {
+        const fn_datagram *datagram = &received->datagrams[i];
+        assert_int_equal(sent->datagrams[i].outcome, FN_UDP_SENT);
+        assert_int_equal(datagram->length, sent->datagrams[i].length);
+        assert_int_equal(datagram->segment_bytes, datagram->length);
+        assert_memory_equal(datagram->data, sent->datagrams[i].data, datagram->length);
+        assert_true(fn_address_equal(&datagram->address, from));
+    }
+}
+
+static void exchange(fn_udp *from, fn_udp *to, const char *from_host, const char *to_host_text)
+{
+    static test_batch sent, received;
+    fn_address target = to_host(to_host_text, to), source = to_host(from_host, from);
+    fill(&sent, BATCH, 3, &target);
+    assert_int_equal(fn_udp_send(from, sent.datagrams, BATCH), BATCH);
+    assert_int_equal(receive_all(to, &received, BATCH), BATCH);
+    assert_same(&sent, &received, BATCH, &source);
+    assert_int_equal(from->counters.sent, BATCH);
+    assert_int_equal(to->counters.received, BATCH);
+}
+
+static void batches_arrive_whole_and_in_order(void **state)
+{
+    static const char *const pairs[][4] = {
+        /* bound from, bound to, seen from, sent to */
+        {"127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.1"},
+        {"::1", "::1", "::1", "::1"},
+        {"::", "::", "::1", "::1"},
+        {"127.0.0.1", "::", "127.0.0.1", "127.0.0.1"},
+        {"::", "127.0.0.2", "127.0.0.1", "127.0.0.2"},
+        {"0.0.0.0", "::", "127.0.0.1", "127.0.0.1"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        fn_udp from = open_at(pairs[i][0], 0), to = open_at(pairs[i][1], 0);
+        exchange(&from, &to, pairs[i][2], pairs[i][3]);
+        fn_udp_close(&from);
+        fn_udp_close(&to);
+    }
+}
+
+static void the_plain_way_works_too(void **state)
+{
+    fn_udp from = open_at("127.0.0.1", 0), to = open_at("127.0.0.1", 0);
+    (void)state;
+    from.batch_calls = to.batch_calls = false;
+    exchange(&from, &to, "127.0.0.1", "127.0.0.1");
+    assert_true(from.counters.send_calls >= BATCH);
+    fn_udp_close(&from);
+    fn_udp_close(&to);
+}
+
+static void connected_sockets_hear_only_their_peer(void **state)
+{
+    static test_batch sent, received;
+    fn_udp server = open_at("::", 0), client = open_at("0.0.0.0", 0),
+           stranger = open_at("127.0.0.1", 0);
+    fn_address server_address = to_host("127.0.0.1", &server), unset = {0};
+    (void)state;
+    assert_int_equal(fn_udp_connect(&client, &server_address, NULL), FASTNET_OK);
+    fn_address client_address = to_host("127.0.0.1", &client);
+    fill(&sent, 5, 1, &client_address);
+    assert_int_equal(fn_udp_send(&stranger, sent.datagrams, 5), 5);
+    fill(&sent, 9, 2, &client_address);
+    assert_int_equal(fn_udp_send(&server, sent.datagrams, 9), 9);
+    assert_int_equal(receive_all(&client, &received, 9), 9);
+    assert_same(&sent, &received, 9, &server_address);
+    fill(&sent, 9, 2, &unset);
+    assert_int_equal(fn_udp_send(&client, sent.datagrams, 9), 9);
+    assert_int_equal(receive_all(&server, &received, 9), 9);
+    assert_same(&sent, &received, 9, &client_address);
+    fn_udp_close(&server);
+    fn_udp_close(&client);
+    fn_udp_close(&stranger);
+}
+
+static void bad_datagrams_do_not_hold_up_the_batch(void **state)
+{
+    static test_batch sent, received;
+    static uint8_t huge[65535];
+    static const uint8_t expected[] = {FN_UDP_SENT,      FN_UDP_TOO_BIG,   FN_UDP_SENT,
+                                       FN_UDP_TRANSIENT, FN_UDP_TRANSIENT, FN_UDP_SENT,
+                                       FN_UDP_TOO_BIG};
+    fn_udp from = open_at("127.0.0.1", 0), to = open_at("127.0.0.1", 0);
+    fn_address target = local_of(&to);
+    (void)state;
+    for (int batched = 0; batched < 2; batched++) {
+        from.batch_calls = batched;
+        fill(&sent, COUNT_OF(expected), 5, &target);
+        sent.datagrams[1].data = sent.datagrams[6].data = huge;
+        sent.datagrams[1].length = sent.datagrams[6].length = sizeof huge;
+        sent.datagrams[3].address.port = 0;
+        sent.datagrams[4].address = test_address("::1");
+        assert_int_equal(fn_udp_send(&from, sent.datagrams, COUNT_OF(expected)), 3);
+        for (size_t i = 0; i < COUNT_OF(expected); i++)
+            assert_int_equal(sent.datagrams[i].outcome, expected[i]);
+        assert_int_equal(receive_all(&to, &received, 3), 3);
+        assert_int_equal(received.datagrams[0].length, 0);
+        assert_int_equal(received.datagrams[1].length, 2);
+        assert_int_equal(received.datagrams[2].length, 5);
+    }
+    assert_int_equal(from.counters.too_big, 4);
+    assert_int_equal(from.counters.transient, 4);
+    assert_int_equal(from.counters.sent, 6);
+    fn_udp_close(&from);
+    fn_udp_close(&to);
+}
+
+static void would_block_ends_the_batch(void **state)
+{
+    static test_batch sent;
+    (void)state;
+    for (int batched = 0; batched < 2; batched++) {
+        /* UDP over loopback never fills a send buffer; a local datagram socket does, and the calls
+         * are the same. */
+        int ends[2], small = 1;
+        assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+        assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+        fn_udp udp = {.handle = ends[0], .connected = true, .batch_calls = batched};
+        fill(&sent, BATCH, 1, &(fn_address){0});
+        size_t left = fn_udp_send(&udp, sent.datagrams, BATCH);
+        assert_in_range(left, 1, BATCH - 1);
+        for (size_t i = 0; i < BATCH; i++)
+            assert_int_equal(sent.datagrams[i].outcome,
+                             i < left ? FN_UDP_SENT : FN_UDP_WOULD_BLOCK);
+        assert_int_equal(udp.counters.sent, left);
+        assert_int_equal(udp.counters.would_block, 1);
+        close(ends[0]);
+        close(ends[1]);
+    }
+}
+
+static void refusals_are_hints_and_stop_nothing(void **state)
+{
+    static test_batch sent, received;
+    fn_udp server = open_at("127.0.0.1", 0), client = open_at("127.0.0.1", 0);
+    fn_address target = local_of(&server);
+    (void)state;
+    assert_int_equal(fn_udp_connect(&client, &target, NULL), FASTNET_OK);
+    fn_udp_close(&server);
+    for (int round = 0; round < 5; round++) {
+        fill(&sent, 20, 1, &target);
+        (void)fn_udp_send(&client, sent.datagrams, 20);
+        for (size_t i = 0; i < 20; i++)
+            assert_true(sent.datagrams[i].outcome == FN_UDP_SENT ||
+                        sent.datagrams[i].outcome == FN_UDP_REFUSED);
+    }
+    assert_true(client.counters.refused > 0);
+    server = open_at("127.0.0.1", target.port);
+    fill(&sent, 20, 9, &target); /* the first meets the error that the last of before left behind */
+    assert_int_equal(fn_udp_send(&client, sent.datagrams, 20), 20);
+    assert_int_equal(receive_all(&server, &received, 20), 20);
+    fn_address source = local_of(&client);
+    assert_same(&sent, &received, 20, &source);
+    fn_udp_close(&server);
+    fn_udp_close(&client);
+}
+
+static void a_pending_refusal_does_not_hide_what_arrived(void **state)
+{
+    static test_batch sent, received;
+    fn_udp server = open_at("127.0.0.1", 0), client = open_at("127.0.0.1", 0);
+    fn_address target = local_of(&server), back = local_of(&client);
+    (void)state;
+    assert_int_equal(fn_udp_connect(&client, &target, NULL), FASTNET_OK);
+    fill(&sent, 12, 1, &back);
+    assert_int_equal(fn_udp_send(&server, sent.datagrams, 12), 12);
+    fn_udp_close(&server);
+    uint8_t byte = 1;
+    fn_datagram knock = {.data = &byte, .length = 1};
+    assert_int_equal(fn_udp_send(&client, &knock, 1), 1);
+    test_wait(client.handle, POLLERR);
+    assert_int_equal(receive_all(&client, &received, 12), 12);
+    assert_same(&sent, &received, 12, &target);
+    assert_int_equal(client.counters.refused, 1);
+    assert_int_equal(fn_udp_receive(&client, received.datagrams, 1), 0);
+    fn_udp_close(&client);
+}
+
+static void oversized_datagrams_arrive_empty(void **state)
+{
+    static test_batch sent;
+    uint8_t bytes[3][16];
+    fn_datagram got[3];
+    fn_udp from = open_at("::1", 0), to = open_at("::1", 0);
+    fn_address target = local_of(&to);
+    (void)state;
+    fill(&sent, 18, 1, &target);
+    assert_int_equal(fn_udp_send(&from, sent.datagrams + 15, 3), 3); /* 15, 16, 17 bytes */
+    for (size_t i = 0; i < 3; i++)
+        got[i] = (fn_datagram){.data = bytes[i], .capacity = 16};
+    test_wait(to.handle, POLLIN);
+    assert_int_equal(fn_udp_receive(&to, got, 3), 3);
+    assert_int_equal(got[0].length, 15);
+    assert_int_equal(got[1].length, 16);
+    assert_int_equal(got[2].length, 0);
+    assert_int_equal(to.counters.truncated, 1);
+    fn_udp_close(&from);
+    fn_udp_close(&to);
+}
+
+static void an_empty_socket_returns_at_once(void **state)
+{
+    uint8_t byte;
+    fn_datagram one = {.data = &byte, .capacity = 1};
+    fn_udp udp = open_at("::", 0);
+    (void)state;
+    assert_int_equal(fn_udp_receive(&udp, &one, 1), 0);
+    assert_int_equal(fn_udp_receive(&udp, &one, 0), 0);
+    assert_int_equal(fn_udp_send(&udp, &one, 0), 0);
+    assert_int_equal(udp.counters.receive_calls, 1);
+    assert_int_equal(udp.counters.send_calls, 0);
+    fn_udp_close(&udp);
+    fn_udp_close(&udp);
+}
+
+static void errors_of_open_name_the_reason(void **state)
+{
+    fn_udp first = open_at("127.0.0.1", 0), second;
+    fn_io_error error;
+    char sentence[64];
+    fn_udp_options options = {.local = local_of(&first)};
+    (void)state;
+    snprintf(sentence, sizeof sentence, "UDP port %u is already in use (EADDRINUSE)",
+             (unsigned)options.local.port);
+    assert_int_equal(fn_udp_open(&second, &options, &error), FASTNET_ERR_ADDRESS);
+    assert_int_equal(error.code, FASTNET_ERR_ADDRESS);
+    assert_string_equal(error.text, sentence);
+    assert_int_equal(second.handle, FN_HANDLE_NONE);
+    assert_int_equal(fn_udp_open(&second, &options, NULL), FASTNET_ERR_ADDRESS);
+    options.local = test_address("203.0.113.7");
+    assert_int_equal(fn_udp_open(&second, &options, &error), FASTNET_ERR_ADDRESS);
+    assert_string_equal(error.text,
+                        "203.0.113.7 is not an address of this machine (EADDRNOTAVAIL)");
+    fn_udp_close(&first);
+}
+
+static void a_dual_stack_port_is_taken_in_ipv4_too(void **state)
+{
+    fn_udp first = open_at("::", 0), second;
+    fn_udp_options options = {.local = fn_address_any(true, local_of(&first).port)};
+    (void)state;
+    assert_int_equal(fn_udp_open(&second, &options, NULL), FASTNET_ERR_ADDRESS);
+    fn_udp_close(&first);
+}
+
+static void ports_can_be_shared_when_all_ask(void **state)
+{
+    fn_udp first, second;
+    fn_udp_options options = {.local = fn_address_any(false, 0), .reuse_port = true};
+    (void)state;
+    assert_int_equal(fn_udp_open(&first, &options, NULL), FASTNET_OK);
+    options.local.port = local_of(&first).port;
+    assert_int_equal(fn_udp_open(&second, &options, NULL), FASTNET_OK);
+    fn_udp_close(&first);
+    fn_udp_close(&second);
+}
+
+static void an_ipv4_socket_cannot_connect_to_ipv6(void **state)
+{
+    fn_udp udp = open_at("127.0.0.1", 0);
+    fn_io_error error;
+    fn_address peer = test_address("::1");
+    (void)state;
+    peer.port = 9;
+    assert_int_equal(fn_udp_connect(&udp, &peer, &error), FASTNET_ERR_ADDRESS);
+    test_assert_contains(error.text, "UDP cannot reach [::1]:9");
+    fn_udp_close(&udp);
+}
+
+static void buffers_are_granted(void **state)
+{
+    fn_udp udp;
+    uint32_t receive_bytes, send_bytes;
+    fn_udp_options options = {.local = fn_address_any(false, 0),
+                              .receive_buffer_bytes = 96 * 1024,
+                              .send_buffer_bytes = 64 * 1024};
+    (void)state;
+    assert_int_equal(fn_udp_open(&udp, &options, NULL), FASTNET_OK);
+    fn_udp_buffer_bytes(&udp, &receive_bytes, &send_bytes);
+    assert_in_range(receive_bytes, 96 * 1024, 192 * 1024);
+    assert_in_range(send_bytes, 64 * 1024, 128 * 1024);
+    fn_udp_close(&udp);
+}
+
+#ifdef __linux__
+static int option_of(const fn_udp *udp, int level, int name)
+{
+    int value = -1;
+    socklen_t length = sizeof value;
+    assert_int_equal(getsockopt((int)udp->handle, level, name, &value, &length), 0);
+    return value;
+}
+
+static void fragmentation_is_off_for_both_families(void **state)
+{
+    fn_udp v4 = open_at("0.0.0.0", 0), dual = open_at("::", 0);
+    (void)state;
+    assert_int_equal(option_of(&v4, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_PROBE);
+    assert_int_equal(option_of(&dual, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_PROBE);
+    assert_int_equal(option_of(&dual, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_PROBE);
+    fn_udp_close(&v4);
+    fn_udp_close(&dual);
+}
+
+/* From now on this process has no IPv6, no recvmmsg and no sendmmsg, like some containers. */
+static bool take_features_away(void)
+{
+#define LOAD(field)    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define WHEN(value, n) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (n))
+#define ANSWER(number) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (number))
+    struct sock_filter program[] = {
+        LOAD(nr),
+        WHEN(SYS_recvmmsg, 1),
+        ANSWER(EPERM),
+        WHEN(SYS_sendmmsg, 1),
+        ANSWER(ENOSYS),
+        WHEN(SYS_socket, 3),
+        LOAD(args[0]),
+        WHEN(AF_INET6, 1),
+        ANSWER(EAFNOSUPPORT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {.len = COUNT_OF(program), .filter = program};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+enum { CHILD_OK, CHILD_NO_SECCOMP, CHILD_OPEN, CHILD_FAMILY, CHILD_SEND, CHILD_RECEIVE };
+
+static int use_a_poor_system(void)
+{
+    fn_udp udp;
+    uint8_t bytes[3] = {1, 2, 3}, got[3];
+    fn_datagram out[3], in[3];
+    fn_udp_options options = {.local = fn_address_any(false, 0)};
+    if (!take_features_away())
+        return CHILD_NO_SECCOMP;
+    if (fn_udp_open(&udp, &options, NULL) != FASTNET_OK)
+        return CHILD_OPEN;
+    if (udp.ipv6 || udp.counters.fallbacks != 1)
+        return CHILD_FAMILY;
+    fn_address to = to_host("127.0.0.1", &udp);
+    for (size_t i = 0; i < 3; i++) {
+        out[i] = (fn_datagram){.address = to, .data = &bytes[i], .length = 1};
+        in[i] = (fn_datagram){.data = &got[i], .capacity = 1};
+    }
+    if (fn_udp_send(&udp, out, 3) != 3)
+        return CHILD_SEND;
+    size_t received = fn_udp_receive(&udp, in, 3);
+    return received == 3 && memcmp(bytes, got, 3) == 0 ? CHILD_OK : CHILD_RECEIVE;
+}
+
+static void without_ipv6_and_batch_calls_it_falls_back(void **state)
+{
+    int status;
+    (void)state;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(use_a_poor_system());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == CHILD_NO_SECCOMP) {
+        print_message("skipped: this system has no seccomp filter\n");
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), CHILD_OK);
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches_arrive_whole_and_in_order),
+        cmocka_unit_test(the_plain_way_works_too),
+        cmocka_unit_test(connected_sockets_hear_only_their_peer),
+        cmocka_unit_test(bad_datagrams_do_not_hold_up_the_batch),
+        cmocka_unit_test(would_block_ends_the_batch),
+        cmocka_unit_test(refusals_are_hints_and_stop_nothing),
+        cmocka_unit_test(a_pending_refusal_does_not_hide_what_arrived),
+        cmocka_unit_test(oversized_datagrams_arrive_empty),
+        cmocka_unit_test(an_empty_socket_returns_at_once),
+        cmocka_unit_test(errors_of_open_name_the_reason),
+        cmocka_unit_test(a_dual_stack_port_is_taken_in_ipv4_too),
+        cmocka_unit_test(ports_can_be_shared_when_all_ask),
+        cmocka_unit_test(an_ipv4_socket_cannot_connect_to_ipv6),
+        cmocka_unit_test(buffers_are_granted),
+#ifdef __linux__
+        cmocka_unit_test(fragmentation_is_off_for_both_families),
+        cmocka_unit_test(without_ipv6_and_batch_calls_it_falls_back),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
