@@ -1,6 +1,7 @@
 # One folder, one layer: `src/<name>/*.c` becomes the static library `fn_<name>`, and each
 # `src/<name>/<noun>_test.c` a cmocka program and the CTest test `unit_<name>_<noun>`. A new file
-# needs no edit here or anywhere else.
+# needs no edit here or anywhere else. `test_<noun>.c` helps the tests of its folder: it is linked
+# into each of them and stays out of the library.
 
 set(FN_SOURCE_ROOT "${PROJECT_SOURCE_DIR}/src")
 set(FN_INCLUDE_ROOT "${PROJECT_SOURCE_DIR}/include")
@@ -54,10 +55,11 @@ function(fn_tests)
     cmake_parse_arguments(arg "" "PREFIX" "FOLDER;LINK;DEFINITIONS" ${ARGN})
     list(TRANSFORM arg_FOLDER PREPEND "${PROJECT_SOURCE_DIR}/")
     fn_collect("*_test.c" sources ${arg_FOLDER})
+    fn_collect("test_*.c" helpers ${arg_FOLDER})
     foreach(source IN LISTS sources)
         get_filename_component(noun "${source}" NAME_WE)
         string(REGEX REPLACE "_test$" "" noun "${noun}")
-        fn_test(NAME ${arg_PREFIX}_${noun} SOURCES "${source}" LINK ${arg_LINK}
+        fn_test(NAME ${arg_PREFIX}_${noun} SOURCES "${source}" ${helpers} LINK ${arg_LINK}
                 DEFINITIONS ${arg_DEFINITIONS})
     endforeach()
 endfunction()
@@ -71,7 +73,7 @@ function(fn_layer)
     endif()
     list(TRANSFORM arg_FOLDERS PREPEND "${FN_SOURCE_ROOT}/" OUTPUT_VARIABLE folders)
     fn_collect("*.c" sources ${folders})
-    list(FILTER sources EXCLUDE REGEX "_test\\.c$")
+    list(FILTER sources EXCLUDE REGEX "(/test_[^/]*|_test)\\.c$")
     list(TRANSFORM arg_DEPENDS PREPEND fn_)
     set(target fn_${arg_NAME})
 
