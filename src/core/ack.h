@@ -41,6 +41,7 @@ typedef struct fn_ack_ledger {
     fn_ack_range ranges[FN_ACK_RANGES_MAX]; /* descending; never adjacent */
     uint64_t largest_at_ns;                 /* when ranges[0].last arrived */
     uint64_t next_expected;                 /* highest number received so far + 1 */
+    uint64_t unsent_lowest;                 /* of what no ACK frame has covered; FN_NEVER = none */
     uint64_t deadline_ns;
     uint8_t range_count;
     uint8_t lazy_count;  /* since the last acknowledgement was sent */
@@ -48,7 +49,7 @@ typedef struct fn_ack_ledger {
     bool wanted;
 } fn_ack_ledger;
 
-static_assert(sizeof(fn_ack_ledger) <= 544, "fn_ack_ledger is part of every connection");
+static_assert(sizeof(fn_ack_ledger) <= 552, "fn_ack_ledger is part of every connection");
 
 void fn_ack_init(fn_ack_ledger *ledger);
 
@@ -99,7 +100,8 @@ uint64_t fn_ack_delay_ns(const fn_ack_ledger *ledger, uint64_t now_ns);
 
 /*
  * The peer has acknowledged a packet of ours whose ACK frame went up to packet_number - 1: what is
- * below need not be repeated (RFC 9000 §13.2.4). A straggler below it is still recorded.
+ * below need not be repeated (RFC 9000 §13.2.4). A straggler below it that no frame has covered yet
+ * stays.
  */
 void fn_ack_forget_below(fn_ack_ledger *ledger, uint64_t packet_number);
 

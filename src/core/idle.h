@@ -31,7 +31,7 @@ typedef struct fn_idle {
 
 static_assert(sizeof(fn_idle) <= 40, "fn_idle is part of every connection");
 
-/* Counts from now. timeout_ns and keepalive_ns: 0 = never. */
+/* Counts from now. timeout_ns and keepalive_ns: 0 and FN_NEVER = never. */
 void fn_idle_init(fn_idle *idle, uint64_t timeout_ns, uint64_t keepalive_ns, uint64_t now_ns);
 
 /* An authenticated, fresh packet arrived. */

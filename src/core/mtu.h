@@ -27,20 +27,21 @@
 #define FN_MTU_RAISE_NS         (600 * FN_NS_PER_S)
 
 typedef struct fn_mtu {
-    uint64_t probe_number;     /* packet number of the probe in flight, if probing */
-    uint64_t probe_at_ns;      /* when the next probe may leave; FN_NEVER = search over */
-    uint64_t large_lost_after; /* packet number of the first large packet lost in a row */
-    uint16_t bytes_max;        /* the configured ceiling */
-    uint16_t current_bytes;    /* known to get through */
-    uint16_t ceiling_bytes;    /* not known to fail */
-    uint16_t probe_bytes;      /* of the probe in flight, or lost last */
-    uint8_t probes_lost;       /* of probe_bytes, in a row */
-    uint8_t large_lost;        /* packets above the base lost, with none acknowledged between */
-    bool probing;              /* a probe is in flight */
-    bool small_acked;          /* since large_lost began */
+    uint64_t probe_number;  /* packet number of the probe in flight, if probing */
+    uint64_t probe_at_ns;   /* when the next probe may leave; FN_NEVER = search over */
+    uint64_t lost_number;   /* packet number of the first large packet lost in a row */
+    uint64_t large_acked;   /* highest number + 1 of an acknowledged packet above the base */
+    uint64_t small_acked;   /* likewise, not above the base */
+    uint16_t bytes_max;     /* the configured ceiling */
+    uint16_t current_bytes; /* known to get through */
+    uint16_t ceiling_bytes; /* not known to fail */
+    uint16_t probe_bytes;   /* of the probe in flight, or lost last */
+    uint8_t probes_lost;    /* of probe_bytes, in a row */
+    uint8_t large_lost;     /* packets above the base lost, with none acknowledged between */
+    bool probing;           /* a probe is in flight */
 } fn_mtu;
 
-static_assert(sizeof(fn_mtu) <= 40, "fn_mtu is part of every path");
+static_assert(sizeof(fn_mtu) <= 56, "fn_mtu is part of every path");
 
 /* For a new path, once it is validated: the first probe may leave now. bytes_max up to 65507; below
  * the base there is no search. */
@@ -73,8 +74,10 @@ bool fn_mtu_on_acked(fn_mtu *mtu, uint64_t packet_number, uint32_t bytes, uint64
 /* Any packet of the path was declared lost. True when fn_mtu_current() changed. */
 bool fn_mtu_on_lost(fn_mtu *mtu, uint64_t packet_number, uint32_t bytes, uint64_t now_ns);
 
-/* The socket refused a datagram of this size (EMSGSIZE): believed at once. True when
- * fn_mtu_current() changed. */
+/*
+ * The socket refused a datagram of this size (EMSGSIZE): believed at once. A probe is still to be
+ * reported lost. True when fn_mtu_current() changed.
+ */
 bool fn_mtu_on_too_large(fn_mtu *mtu, uint32_t bytes, uint64_t now_ns);
 
 #endif
