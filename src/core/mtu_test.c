@@ -196,6 +196,24 @@ static void random_loss_is_no_black_hole(void **unused)
     }
 }
 
+static void a_large_packet_that_got_through_disproves_a_black_hole(void **unused)
+{
+    (void)unused;
+    road r;
+    road_init(&r, 1500, 1452);
+    road_search(&r);
+    for (uint64_t number = 10; number < 200; number += 4) {
+        assert_false(fn_mtu_on_lost(&r.mtu, number, 1452, r.now_ns));
+        assert_false(fn_mtu_on_acked(&r.mtu, number + 1, 100, r.now_ns));
+        assert_false(fn_mtu_on_acked(&r.mtu, number + 2, 1452, r.now_ns));
+    }
+    assert_false(fn_mtu_on_acked(&r.mtu, 300, 1452, r.now_ns));
+    assert_false(fn_mtu_on_acked(&r.mtu, 301, 100, r.now_ns));
+    for (uint64_t number = 200; number < 230; number++)
+        assert_false(fn_mtu_on_lost(&r.mtu, number, 1452, r.now_ns)); /* sent before number 300 */
+    assert_int_equal(fn_mtu_current(&r.mtu), 1452);
+}
+
 static void refusal_by_the_socket_counts_at_once(void **unused)
 {
     (void)unused;
@@ -249,6 +267,7 @@ int main(void)
         cmocka_unit_test(black_hole_falls_back_to_the_base_and_searches_below),
         cmocka_unit_test(only_a_later_small_packet_reveals_a_black_hole),
         cmocka_unit_test(random_loss_is_no_black_hole),
+        cmocka_unit_test(a_large_packet_that_got_through_disproves_a_black_hole),
         cmocka_unit_test(refusal_by_the_socket_counts_at_once),
         cmocka_unit_test(refused_probe_is_not_tried_again),
         cmocka_unit_test(refusal_below_the_base_ends_the_search),
