@@ -26,11 +26,3 @@ void fn_failure_clear(fn_failure *failure)
     failure->code = FASTNET_OK;
     failure->text[0] = '\0';
 }
-
-void fn_failure_print_safe(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text < 0x20 || *text > 0x7e)
-            *text = '?';
-    }
-}

@@ -2,8 +2,8 @@
  * failure.h: why something failed: a result code and one sentence for a person.
  *
  * The sentence says what is wrong and, where there is one, the remedy. Text that came from the
- * network (names in a certificate) is reduced to printable ASCII before it gets in, so that a peer
- * cannot write control characters or line breaks into a log.
+ * network (names in a certificate) is escaped to printable ASCII by whoever puts it in, so that a
+ * peer cannot write control characters or line breaks into a log.
  */
 #ifndef FN_CRYPTO_FAILURE_H
 #define FN_CRYPTO_FAILURE_H
@@ -28,8 +28,5 @@ int fn_failure_set(fn_failure *failure, int code, const char *format, ...) FN_FA
 
 /* Code OK, empty text. NULL is fine. */
 void fn_failure_clear(fn_failure *failure);
-
-/* Replaces everything but printable ASCII by '?', in place. */
-void fn_failure_print_safe(char *text);
 
 #endif

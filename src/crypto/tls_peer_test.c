@@ -172,6 +172,16 @@ static void test_server_of_tls_1_2(void **state)
     foreign_free(&server);
 }
 
+/* The version is what stands in the way, whatever else is missing. */
+static void test_client_of_tls_1_2_without_alpn(void **state)
+{
+    (void)state;
+    foreign client = foreign_make(false, TLS1_2_VERSION);
+    fn_failure failure = meet_foreign_client(&client);
+    assert_failure(&failure, FASTNET_ERR_VERSION, "the client offers only TLS versions below 1.3");
+    foreign_free(&client);
+}
+
 /* A server that answers with 1.2 although it was not offered. */
 static void test_server_that_insists_on_tls_1_2(void **state)
 {
@@ -358,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_client_of_tls_1_2),
+        cmocka_unit_test(test_client_of_tls_1_2_without_alpn),
         cmocka_unit_test(test_server_of_tls_1_2),
         cmocka_unit_test(test_server_that_insists_on_tls_1_2),
         cmocka_unit_test(test_client_of_another_protocol),

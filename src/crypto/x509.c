@@ -90,11 +90,11 @@ static void describe_name(const X509_NAME *name, char *out, size_t out_bytes)
     BIO *bio = BIO_new(BIO_s_mem());
     if (bio == NULL)
         return;
+    /* Escapes control characters and all above ASCII: a subject is whatever its maker wrote. */
     unsigned long flags = ASN1_STRFLGS_RFC2253 | XN_FLAG_SEP_COMMA_PLUS | XN_FLAG_FN_SN;
     X509_NAME_print_ex(bio, name, 0, flags);
     int length = BIO_read(bio, out, (int)out_bytes - 1);
     out[length > 0 ? length : 0] = '\0';
-    fn_failure_print_safe(out);
     BIO_free(bio);
 }
 
