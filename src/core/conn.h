@@ -63,7 +63,8 @@ typedef struct fn_conn_shared {
     fn_pool *pool;
     fn_random *random;
     fn_events *events;
-    const FastNetChannelConfig *channels; /* the application's, numbered from 0; the library's come on top */
+    const FastNetChannelConfig
+        *channels; /* the application's, numbered from 0; the library's come on top */
     uint32_t channel_count;
 } fn_conn_shared;
 
@@ -73,8 +74,7 @@ typedef struct fn_conn_config {
     uint32_t remote_receiver_id;     /* put into every datagram we send */
     const uint8_t *send_secret;      /* 32 bytes, copied */
     const uint8_t *receive_secret;   /* 32 bytes, copied */
-    fn_limits local;                 /* what we said in HELLO or WELCOME */
-    fn_limits remote;                /* what the other side said */
+    fn_limits_agreed limits;         /* of both sides' HELLO and WELCOME */
     uint32_t send_queue_bytes_max;   /* all channels together */
     uint32_t datagram_bytes_max;     /* upper end of MTU discovery; ≥ 1200 */
     uint32_t rate_floor_bytes_per_s; /* section 9 */

@@ -1,11 +1,11 @@
 /*
  * event.h: what connections tell their owner, in order, in one ring that they share.
  *
- * The owner gives the memory. A connection adds at the back, the owner takes from the front. A message
- * whose payload still lies in the datagram that brought it is not copied: `held` is NULL then, and data
- * is good until the owner reuses that buffer. Otherwise `held` is a block of the pool.
- * Either way the owner gives the event back with fn_conn_release() when the payload is no longer needed:
- * that returns the block and the flow-control credit.
+ * The owner gives the memory. A connection adds at the back, the owner takes from the front. A
+ * message whose payload still lies in the datagram that brought it is not copied: `held` is NULL
+ * then, and data is good until the owner reuses that buffer. Otherwise `held` is a block of the
+ * pool. Either way the owner gives the event back with fn_conn_release() when the payload is no
+ * longer needed: that returns the block and the flow-control credit.
  */
 #ifndef FN_CORE_EVENT_H
 #define FN_CORE_EVENT_H

@@ -72,7 +72,9 @@ fn_keys_opened fn_receive_keys_open(fn_receive_keys *keys, uint8_t phase, uint64
 {
     bool is_current = phase == keys->phase;
     bool is_before = !is_current && keys->has_previous && number < keys->first_number;
-    const fn_aead_key *key = is_current ? &keys->current : is_before ? &keys->previous : &keys->next;
+    const fn_aead_key *key = is_current  ? &keys->current
+                             : is_before ? &keys->previous
+                                         : &keys->next;
     if (!fn_aead_open(key, number, header, header_bytes, sealed, sealed_bytes)) {
         keys->failed_opens++;
         return FN_KEYS_FAILED;

@@ -1,8 +1,9 @@
 /*
- * keys.h: the sealing key and the opening keys of one session, and their update (PROTOCOL.md section 10).
+ * keys.h: the sealing key and the opening keys of one session, and their update (PROTOCOL.md
+ * section 10).
  *
- * The two directions know nothing of each other: receiving a new phase obliges nobody to answer with one,
- * so both sides flipping at once is no special case. A replaced secret is erased at once.
+ * The two directions know nothing of each other: receiving a new phase obliges nobody to answer
+ * with one, so both sides flipping at once is no special case. A replaced secret is erased at once.
  */
 #ifndef FN_CORE_KEYS_H
 #define FN_CORE_KEYS_H
@@ -41,7 +42,7 @@ typedef struct fn_receive_keys {
 } fn_receive_keys;
 
 typedef enum fn_keys_opened {
-    FN_KEYS_FAILED,     /* forged, damaged, or of a phase that is gone */
+    FN_KEYS_FAILED, /* forged, damaged, or of a phase that is gone */
     FN_KEYS_OPENED,
     FN_KEYS_OPENED_NEXT /* the first packet of the next phase: fn_receive_keys_advance() */
 } fn_keys_opened;

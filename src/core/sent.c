@@ -15,43 +15,43 @@ static fn_sent_packet *slot(const fn_sent *sent, uint64_t number)
     return &sent->records[number & (sent->capacity - 1)];
 }
 
-static void drop_notes(fn_sent_packet *packet, fn_pool *pool, fn_pool_account *account)
+static void drop_notes(fn_sent_packet *packet, fn_store *store)
 {
-    fn_pool_free(pool, account, packet->more);
+    fn_store_free(store, packet->more);
     packet->more = NULL;
     packet->note_count = 0;
 }
 
-void fn_sent_free(fn_sent *sent, fn_pool *pool, fn_pool_account *account)
+void fn_sent_free(fn_sent *sent, fn_store *store)
 {
     for (uint64_t number = sent->base; number < sent->next; number++)
-        drop_notes(slot(sent, number), pool, account);
-    fn_pool_free(pool, account, sent->records);
+        drop_notes(slot(sent, number), store);
+    fn_store_free(store, sent->records);
     sent->records = NULL;
     sent->capacity = 0;
     sent->base = sent->next;
 }
 
-static bool grow(fn_sent *sent, fn_pool *pool, fn_pool_account *account)
+static bool grow(fn_sent *sent, fn_store *store)
 {
     uint32_t capacity = sent->capacity == 0 ? FN_SENT_RECORDS_MIN : sent->capacity * 2;
     if (capacity > sent->records_max)
         return false;
-    fn_sent_packet *records = fn_pool_alloc(pool, account, capacity * sizeof *records);
+    fn_sent_packet *records = fn_store_alloc(store, capacity * sizeof *records);
     if (records == NULL)
         return false;
     for (uint64_t number = sent->base; number < sent->next; number++)
         records[number & (capacity - 1)] = *slot(sent, number);
-    fn_pool_free(pool, account, sent->records);
+    fn_store_free(store, sent->records);
     sent->records = records;
     sent->capacity = capacity;
     return true;
 }
 
-bool fn_sent_reserve(fn_sent *sent, fn_pool *pool, fn_pool_account *account, uint32_t more)
+bool fn_sent_reserve(fn_sent *sent, fn_store *store, uint32_t more)
 {
     while (fn_sent_count(sent) + more > sent->capacity)
-        if (!grow(sent, pool, account))
+        if (!grow(sent, store))
             return false;
     return true;
 }
@@ -74,14 +74,13 @@ fn_sent_packet *fn_sent_at(const fn_sent *sent, uint64_t number)
     return number >= sent->base && number < sent->next ? slot(sent, number) : NULL;
 }
 
-bool fn_sent_note_add(fn_sent_packet *packet, fn_pool *pool, fn_pool_account *account,
-                      const fn_sent_note *note)
+bool fn_sent_note_add(fn_sent_packet *packet, fn_store *store, const fn_sent_note *note)
 {
     if (packet->note_count >= FN_SENT_NOTES_MAX)
         return false;
     if (packet->note_count == FN_SENT_NOTES_INLINE) {
         size_t bytes = (FN_SENT_NOTES_MAX - FN_SENT_NOTES_INLINE) * sizeof *note;
-        packet->more = fn_pool_alloc(pool, account, bytes);
+        packet->more = fn_store_alloc(store, bytes);
         if (packet->more == NULL)
             return false;
     }
@@ -89,21 +88,20 @@ bool fn_sent_note_add(fn_sent_packet *packet, fn_pool *pool, fn_pool_account *ac
     return true;
 }
 
-void fn_sent_finish(fn_sent *sent, fn_sent_packet *packet, fn_sent_state state, fn_pool *pool,
-                    fn_pool_account *account)
+void fn_sent_finish(fn_sent *sent, fn_sent_packet *packet, fn_sent_state state, fn_store *store)
 {
     if (packet->state == FN_SENT_OUT) {
         sent->out_eliciting -= packet->eliciting;
         sent->out_arming -= packet->arms;
     }
-    drop_notes(packet, pool, account);
+    drop_notes(packet, store);
     packet->state = (uint8_t)state;
 }
 
-void fn_sent_pop_back(fn_sent *sent, fn_pool *pool, fn_pool_account *account)
+void fn_sent_pop_back(fn_sent *sent, fn_store *store)
 {
     assert(sent->next > sent->base);
-    drop_notes(slot(sent, --sent->next), pool, account);
+    drop_notes(slot(sent, --sent->next), store);
 }
 
 /* A record is in nobody's way once it is done, or once a later number was acknowledged and it is
@@ -115,23 +113,23 @@ static bool is_over(const fn_sent_packet *packet, bool below_acked)
     return below_acked && (packet->state != FN_SENT_OUT || !packet->eliciting);
 }
 
-static void shrink(fn_sent *sent, fn_pool *pool, fn_pool_account *account)
+static void shrink(fn_sent *sent, fn_store *store)
 {
     if (sent->capacity <= FN_SENT_RECORDS_MIN || sent->base != sent->next)
         return;
-    fn_pool_free(pool, account, sent->records);
+    fn_store_free(store, sent->records);
     sent->records = NULL;
     sent->capacity = 0;
 }
 
-void fn_sent_trim(fn_sent *sent, uint64_t largest_acked, fn_pool *pool, fn_pool_account *account)
+void fn_sent_trim(fn_sent *sent, uint64_t largest_acked, fn_store *store)
 {
     while (sent->base < sent->next) {
         fn_sent_packet *packet = slot(sent, sent->base);
         if (!is_over(packet, sent->base < largest_acked))
             break;
-        drop_notes(packet, pool, account);
+        drop_notes(packet, store);
         sent->base++;
     }
-    shrink(sent, pool, account);
+    shrink(sent, store);
 }

@@ -1,15 +1,16 @@
 /*
  * sent.h: the ledger of packets that left, by packet number (RFC 9002 §A.1).
  *
- * Packets are acknowledged or lost; what they carried is kept here as small notes, so that the queues can be
- * told. Every number has a record, also the skipped ones (an acknowledgement of such a number was given without
- * receipt) and packets that ask for no ack. Records lie in one ring in the endpoint's pool that grows by
- * doubling and shrinks when it is empty; lookup by number is one subtraction.
+ * Packets are acknowledged or lost; what they carried is kept here as small notes, so that the
+ * queues can be told. Every number has a record, also the skipped ones (an acknowledgement of such
+ * a number was given without receipt) and packets that ask for no ack. Records lie in one ring in
+ * the endpoint's pool that grows by doubling and shrinks when it is empty; lookup by number is one
+ * subtraction.
  */
 #ifndef FN_CORE_SENT_H
 #define FN_CORE_SENT_H
 
-#include "base/pool.h"
+#include "core/store.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -66,7 +67,7 @@ typedef struct fn_sent {
 
 /* records_max: a power of two, at least FN_SENT_RECORDS_MIN. */
 void fn_sent_init(fn_sent *sent, uint32_t records_max);
-void fn_sent_free(fn_sent *sent, fn_pool *pool, fn_pool_account *account);
+void fn_sent_free(fn_sent *sent, fn_store *store);
 
 static inline uint64_t fn_sent_count(const fn_sent *sent)
 {
@@ -74,7 +75,7 @@ static inline uint64_t fn_sent_count(const fn_sent *sent)
 }
 
 /* Makes room for `more` further records. False: the flight is full, or memory is short. */
-bool fn_sent_reserve(fn_sent *sent, fn_pool *pool, fn_pool_account *account, uint32_t more);
+bool fn_sent_reserve(fn_sent *sent, fn_store *store, uint32_t more);
 
 /* Opens the record of the next number (room was reserved), cleared, in state OUT. */
 fn_sent_packet *fn_sent_push(fn_sent *sent);
@@ -86,8 +87,7 @@ void fn_sent_skip(fn_sent *sent);
 fn_sent_packet *fn_sent_at(const fn_sent *sent, uint64_t number);
 
 /* Adds a note; false when there is no room for another. */
-bool fn_sent_note_add(fn_sent_packet *packet, fn_pool *pool, fn_pool_account *account,
-                      const fn_sent_note *note);
+bool fn_sent_note_add(fn_sent_packet *packet, fn_store *store, const fn_sent_note *note);
 
 static inline fn_sent_note *fn_sent_note_at(fn_sent_packet *packet, uint32_t index)
 {
@@ -96,13 +96,12 @@ static inline fn_sent_note *fn_sent_note_at(fn_sent_packet *packet, uint32_t ind
 }
 
 /* After its notes were handled: drops them and puts the record into the given state. */
-void fn_sent_finish(fn_sent *sent, fn_sent_packet *packet, fn_sent_state state, fn_pool *pool,
-                    fn_pool_account *account);
+void fn_sent_finish(fn_sent *sent, fn_sent_packet *packet, fn_sent_state state, fn_store *store);
 
 /* An undone last push (nothing was sent after all). */
-void fn_sent_pop_back(fn_sent *sent, fn_pool *pool, fn_pool_account *account);
+void fn_sent_pop_back(fn_sent *sent, fn_store *store);
 
 /* Drops records from the front: done ones, and those that nobody waits for below largest_acked. */
-void fn_sent_trim(fn_sent *sent, uint64_t largest_acked, fn_pool *pool, fn_pool_account *account);
+void fn_sent_trim(fn_sent *sent, uint64_t largest_acked, fn_store *store);
 
 #endif

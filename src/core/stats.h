@@ -1,5 +1,6 @@
 /*
- * stats.h: the numbers of one session, as the public FastNetPeerStats shows them. Counters only grow.
+ * stats.h: the numbers of one session, as the public FastNetPeerStats shows them. Counters only
+ * grow.
  */
 #ifndef FN_CORE_STATS_H
 #define FN_CORE_STATS_H
@@ -7,20 +8,20 @@
 #include <stdint.h>
 
 /* One row per number. */
-#define FN_STATS_MAP(X)                                                      \
-    X(sent_packets)                                                          \
-    X(sent_bytes)                                                            \
-    X(received_packets)                                                      \
-    X(received_bytes)                                                        \
-    X(lost_packets)                                                          \
-    X(retransmitted_bytes)                                                   \
-    X(sent_messages)                                                         \
-    X(received_messages)                                                     \
-    X(dropped_messages)                                                      \
-    X(rejected_packets)                                                      \
-    X(key_updates)                                                           \
-    X(spurious_losses)                                                       \
-    X(probes)                                                                \
+#define FN_STATS_MAP(X)    \
+    X(sent_packets)        \
+    X(sent_bytes)          \
+    X(received_packets)    \
+    X(received_bytes)      \
+    X(lost_packets)        \
+    X(retransmitted_bytes) \
+    X(sent_messages)       \
+    X(received_messages)   \
+    X(dropped_messages)    \
+    X(rejected_packets)    \
+    X(key_updates)         \
+    X(spurious_losses)     \
+    X(probes)              \
     X(acks_only)
 
 typedef struct fn_counters {

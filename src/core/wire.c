@@ -25,7 +25,8 @@ size_t fn_header_encode(uint8_t *out, uint32_t receiver_id, uint8_t phase, uint6
                         uint32_t number_bytes)
 {
     assert(number_bytes >= 1 && number_bytes <= 4);
-    out[0] = (uint8_t)(FN_WIRE_TOP_BITS | (phase != 0 ? FN_WIRE_PHASE_BIT : 0) | (number_bytes - 1));
+    out[0] =
+        (uint8_t)(FN_WIRE_TOP_BITS | (phase != 0 ? FN_WIRE_PHASE_BIT : 0) | (number_bytes - 1));
     fn_store_be32(out + FN_WIRE_ID_OFFSET, receiver_id);
     uint32_t truncated = fn_seq_truncate(number, number_bytes);
     for (uint32_t i = 0; i < number_bytes; i++)
@@ -207,8 +208,8 @@ static uint32_t ack_ranges_that_fit(const fn_ack_ledger *ledger, size_t left)
 {
     uint32_t count = 1;
     while (count < fn_ack_range_count(ledger)) {
-        size_t bytes = ack_range_bytes(fn_ack_range_at(ledger, count - 1),
-                                       fn_ack_range_at(ledger, count));
+        size_t bytes =
+            ack_range_bytes(fn_ack_range_at(ledger, count - 1), fn_ack_range_at(ledger, count));
         if (bytes > left)
             break;
         left -= bytes;
@@ -252,9 +253,9 @@ void fn_frame_write_message(fn_writer *writer, const fn_message_frame *message)
 {
     bool with_length =
         fn_frame_message_overhead(message, false) + message->bytes != fn_writer_left(writer);
-    fn_write_u8(writer, (uint8_t)(FN_FRAME_MESSAGE |
-                                  (message->fragment ? FN_FRAME_MESSAGE_FRAGMENT : 0) |
-                                  (with_length ? FN_FRAME_MESSAGE_LENGTH : 0)));
+    fn_write_u8(writer,
+                (uint8_t)(FN_FRAME_MESSAGE | (message->fragment ? FN_FRAME_MESSAGE_FRAGMENT : 0) |
+                          (with_length ? FN_FRAME_MESSAGE_LENGTH : 0)));
     fn_write_u8(writer, message->channel);
     fn_write_varint(writer, message->id);
     if (message->fragment) {

@@ -1,8 +1,8 @@
 /*
  * wire.h: the bytes of PROTOCOL.md, in its order: section 5 (datagrams), section 6 (frames).
  *
- * Encoding and decoding only; what a frame means is decided elsewhere. Decoders check every field's form and
- * range, so whoever gets a frame may rely on what is stated beside its members.
+ * Encoding and decoding only; what a frame means is decided elsewhere. Decoders check every field's
+ * form and range, so whoever gets a frame may rely on what is stated beside its members.
  */
 #ifndef FN_CORE_WIRE_H
 #define FN_CORE_WIRE_H
@@ -44,7 +44,8 @@ typedef struct fn_header {
 /* False for what is not a sealed session datagram; nothing was read beyond `bytes`. */
 bool fn_header_decode(const uint8_t *datagram, size_t bytes, fn_header *out);
 
-/* Writes the header for packet `number` and returns its length. out has FN_WIRE_HEADER_BYTES_MAX. */
+/* Writes the header for packet `number` and returns its length. out has FN_WIRE_HEADER_BYTES_MAX.
+ */
 size_t fn_header_encode(uint8_t *out, uint32_t receiver_id, uint8_t phase, uint64_t number,
                         uint32_t number_bytes);
 
@@ -74,14 +75,14 @@ enum {
     FN_FRAME_PATH_BYTES = 9,
     FN_FRAME_CREDIT_BYTES_MAX = 9,
     FN_FRAME_CLOSE_TEXT_MAX = 256,
-    FN_FRAME_ACK_BYTES_MIN = 5,  /* type, largest and delay of one byte, no further ranges */
-    FN_UNIT_BYTES = 1024,        /* of fragmentation, always */
+    FN_FRAME_ACK_BYTES_MIN = 5, /* type, largest and delay of one byte, no further ranges */
+    FN_UNIT_BYTES = 1024,       /* of fragmentation, always */
     FN_MESSAGE_BYTES_MAX = 1 << 24
 };
 
 typedef struct fn_ack_frame {
     uint64_t delay_us;
-    uint32_t range_count; /* 1..FN_ACK_RANGES_MAX */
+    uint32_t range_count;                   /* 1..FN_ACK_RANGES_MAX */
     fn_ack_range ranges[FN_ACK_RANGES_MAX]; /* descending, disjoint, not adjacent */
 } fn_ack_frame;
 

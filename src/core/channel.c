@@ -1,0 +1,199 @@
+#include "core/channel.h"
+
+#include "base/units.h"
+#include "core/channel_table.h"
+
+#include <limits.h>
+#include <string.h>
+
+size_t fn_channels_bytes(uint32_t application_count)
+{
+    size_t count = (size_t)application_count + FN_CHANNEL_LIBRARY_COUNT;
+    return count * sizeof(fn_channel) + fn_align_up(count, 8);
+}
+
+static void init_channel(fn_channel *channel, uint8_t number, const FastNetChannelConfig *config)
+{
+    memset(channel, 0, sizeof *channel);
+    fn_send_queue_init(&channel->send, number, config->mode);
+    fn_receive_queue_init(&channel->receive, number, config->mode);
+    channel->queue_bytes_max = config->queue_bytes_max;
+    channel->time_to_live_ns =
+        config->time_to_live_ms == 0 ? FN_NEVER : config->time_to_live_ms * FN_NS_PER_MS;
+    channel->priority = config->priority;
+    channel->weight = config->weight;
+    channel->real_time = !channel->send.reliable || config->real_time != 0;
+}
+
+/* Insertion sort: few items, once per connection, and equal priorities keep their order. */
+static void sort_by_priority(fn_channels *channels)
+{
+    for (uint32_t i = 0; i < channels->count; i++) {
+        uint32_t at = i;
+        uint8_t priority = channels->items[i].priority;
+        while (at > 0 && channels->items[channels->order[at - 1]].priority > priority) {
+            channels->order[at] = channels->order[at - 1];
+            at--;
+        }
+        channels->order[at] = (uint8_t)i;
+    }
+}
+
+void fn_channels_init(fn_channels *channels, void *memory, const FastNetChannelConfig *configs,
+                      uint32_t application_count)
+{
+    channels->count = application_count + FN_CHANNEL_LIBRARY_COUNT;
+    channels->items = memory;
+    channels->order = (uint8_t *)(channels->items + channels->count);
+    channels->turn = 0;
+    for (uint32_t i = 0; i < application_count; i++)
+        init_channel(&channels->items[i], (uint8_t)i, &configs[i]);
+    init_channel(&channels->items[application_count], FN_CHANNEL_ASSETS, &fn_channel_table_assets);
+    sort_by_priority(channels);
+}
+
+void fn_channels_free(fn_channels *channels, fn_store *store)
+{
+    for (uint32_t i = 0; i < channels->count; i++) {
+        fn_send_queue_free(&channels->items[i].send, store);
+        fn_receive_queue_free(&channels->items[i].receive, store);
+    }
+}
+
+fn_channel *fn_channels_find(const fn_channels *channels, uint8_t number)
+{
+    uint32_t application_count = channels->count - FN_CHANNEL_LIBRARY_COUNT;
+    if (number < application_count)
+        return &channels->items[number];
+    return number == FN_CHANNEL_ASSETS ? &channels->items[application_count] : NULL;
+}
+
+void fn_channels_begin(fn_channels *channels)
+{
+    for (uint32_t i = 0; i < channels->count; i++)
+        channels->items[i].passed = false;
+}
+
+static bool begins_reliable(const fn_channel *channel, const fn_send_run *run)
+{
+    return channel->send.reliable && !run->again && run->first_unit == 0;
+}
+
+/* What the channel would send, if the permit allows it. *credit_blocked_from: no new reliable
+ * message of that priority or a lower one may begin. */
+static bool offer(fn_channel *channel, const fn_channel_permit *permit, int *credit_blocked_from,
+                  fn_send_run *run)
+{
+    if (channel->passed || channel->send.queued_bytes == 0)
+        return false;
+    *run = fn_send_queue_next(&channel->send, permit->message_window);
+    if (run->message == NULL)
+        return false;
+    if (permit->real_time_only && (!channel->real_time || run->again))
+        return false;
+    if (!begins_reliable(channel, run))
+        return true;
+    if (channel->priority >= *credit_blocked_from)
+        return false;
+    if (fn_flow_may_send(permit->flow, run->message->bytes))
+        return true;
+    *credit_blocked_from = channel->priority;
+    return false;
+}
+
+/* One priority: order[first .. end). The turn stays where it is while its channel has bytes left to
+ * send; who is reached anew gets its quantum, and may have to wait another round to make up for a
+ * large overdraft. */
+static fn_channel *next_of_level(fn_channels *channels, uint32_t first, uint32_t end,
+                                 const fn_channel_permit *permit, int *credit_blocked_from,
+                                 fn_send_run *run)
+{
+    uint32_t count = end - first;
+    uint32_t start = channels->turn >= first && channels->turn < end ? channels->turn - first : 0;
+    fn_channel *overdrawn = NULL;
+    fn_send_run overdrawn_run = {.message = NULL};
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t place = first + (start + i) % count;
+        fn_channel *channel = &channels->items[channels->order[place]];
+        if (!offer(channel, permit, credit_blocked_from, run)) {
+            channel->deficit_bytes = 0;
+            continue;
+        }
+        if (channel->deficit_bytes <= 0)
+            channel->deficit_bytes += (int32_t)channel->weight * FN_CHANNEL_QUANTUM;
+        channels->turn = place;
+        if (channel->deficit_bytes > 0)
+            return channel;
+        overdrawn = channel;
+        overdrawn_run = *run;
+    }
+    *run = overdrawn_run;
+    return overdrawn;
+}
+
+static uint32_t level_end(const fn_channels *channels, uint32_t first)
+{
+    uint8_t priority = channels->items[channels->order[first]].priority;
+    uint32_t end = first + 1;
+    while (end < channels->count && channels->items[channels->order[end]].priority == priority)
+        end++;
+    return end;
+}
+
+fn_channel *fn_channels_next(fn_channels *channels, const fn_channel_permit *permit,
+                             fn_send_run *run)
+{
+    int credit_blocked_from = INT_MAX;
+    for (uint32_t first = 0; first < channels->count;) {
+        uint32_t end = level_end(channels, first);
+        fn_channel *channel =
+            next_of_level(channels, first, end, permit, &credit_blocked_from, run);
+        if (channel != NULL)
+            return channel;
+        first = end;
+    }
+    run->message = NULL;
+    return NULL;
+}
+
+void fn_channels_sent(fn_channels *channels, fn_channel *channel, uint32_t bytes)
+{
+    channel->deficit_bytes -= (int32_t)bytes;
+    if (channel->deficit_bytes <= 0)
+        channels->turn++;
+}
+
+uint64_t fn_channels_queued_bytes(const fn_channels *channels)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < channels->count; i++)
+        bytes += channels->items[i].send.queued_bytes;
+    return bytes;
+}
+
+bool fn_channels_is_flushed(const fn_channels *channels)
+{
+    for (uint32_t i = 0; i < channels->count; i++)
+        if (channels->items[i].send.reliable && !fn_send_queue_empty(&channels->items[i].send))
+            return false;
+    return true;
+}
+
+uint32_t fn_channels_expire(fn_channels *channels, fn_store *store, uint64_t now_ns,
+                            fn_send_outcome *outcome)
+{
+    uint32_t partials = 0;
+    for (uint32_t i = 0; i < channels->count; i++) {
+        fn_send_queue_expire(&channels->items[i].send, store, now_ns, outcome);
+        partials += fn_receive_queue_expire(&channels->items[i].receive, store, now_ns);
+    }
+    return partials;
+}
+
+uint64_t fn_channels_deadline(const fn_channels *channels)
+{
+    uint64_t deadline = FN_NEVER;
+    for (uint32_t i = 0; i < channels->count; i++)
+        deadline = fn_min_u64(deadline, fn_receive_queue_deadline(&channels->items[i].receive));
+    return deadline;
+}

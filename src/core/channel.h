@@ -1,0 +1,86 @@
+/*
+ * channel.h: the channels of one connection, found by number, and whose turn it is to send.
+ *
+ * A lower priority number goes first. Within a priority, deficit round robin: a channel sends until
+ * it has used up weight × FN_CHANNEL_QUANTUM bytes, then the next one that has something.
+ */
+#ifndef FN_CORE_CHANNEL_H
+#define FN_CORE_CHANNEL_H
+
+#include "core/flow.h"
+#include "core/receive_queue.h"
+#include "core/send_queue.h"
+#include "fastnet.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    FN_CHANNEL_QUANTUM = 1024,
+    FN_CHANNEL_LIBRARY_COUNT = 1 /* 255, assets */
+};
+
+typedef struct fn_channel {
+    fn_send_queue send;
+    fn_receive_queue receive;
+    int32_t deficit_bytes;
+    uint32_t queue_bytes_max;
+    uint64_t time_to_live_ns; /* FN_NEVER = none */
+    uint8_t priority;
+    uint8_t weight;
+    bool real_time; /* the rate floor carries it: unreliable, or marked */
+    bool passed;    /* looked at for the present packet: nothing of it fits */
+} fn_channel;
+
+typedef struct fn_channels {
+    fn_channel *items; /* the application's from 0, then the library's */
+    uint8_t *order;    /* indexes by priority */
+    uint32_t count;
+    uint32_t turn; /* place in `order` that goes on */
+} fn_channels;
+
+/* What may leave now. */
+typedef struct fn_channel_permit {
+    fn_flow *flow;
+    uint32_t message_window;
+    bool real_time_only; /* the window is full: only what the rate floor carries */
+} fn_channel_permit;
+
+/* Bytes of memory for that many channels of the application, and as many of the library's as there
+ * are. */
+size_t fn_channels_bytes(uint32_t application_count);
+
+/* memory: borrowed, fn_channels_bytes(), aligned to 8. */
+void fn_channels_init(fn_channels *channels, void *memory, const FastNetChannelConfig *configs,
+                      uint32_t application_count);
+void fn_channels_free(fn_channels *channels, fn_store *store);
+
+/* NULL when there is no such channel. */
+fn_channel *fn_channels_find(const fn_channels *channels, uint8_t number);
+
+/* A new packet is begun: forget what did not fit the last one. */
+void fn_channels_begin(fn_channels *channels);
+
+/* Whose turn it is, with what; run->message is NULL when nobody may send. */
+fn_channel *fn_channels_next(fn_channels *channels, const fn_channel_permit *permit,
+                             fn_send_run *run);
+
+/* The channel that fn_channels_next() gave sent so many bytes of payload. */
+void fn_channels_sent(fn_channels *channels, fn_channel *channel, uint32_t bytes);
+
+/* Costs of everything held for sending. */
+uint64_t fn_channels_queued_bytes(const fn_channels *channels);
+
+/* Anything reliable that is not acknowledged? */
+bool fn_channels_is_flushed(const fn_channels *channels);
+
+/* Unreliable messages that waited too long are dropped, partial ones too. Returns partials dropped.
+ */
+uint32_t fn_channels_expire(fn_channels *channels, fn_store *store, uint64_t now_ns,
+                            fn_send_outcome *outcome);
+
+/* When a partial message expires; FN_NEVER. */
+uint64_t fn_channels_deadline(const fn_channels *channels);
+
+#endif

@@ -1,0 +1,134 @@
+#include "core/conn_parts.h"
+#include "core/hello.h"
+
+#include <string.h>
+
+static const struct {
+    int32_t result;
+    const char *text;
+} codes[] = {
+#define X(name, value, result, text) [value] = {FASTNET_ERR_##result, text},
+    FN_CLOSE_CODE_MAP(X)
+#undef X
+};
+
+static void set_text(fn_closing *closing, const uint8_t *text, size_t bytes)
+{
+    bytes = fn_hello_text_cut(text, bytes, FN_CONN_TEXT_BYTES);
+    if (bytes > 0)
+        memcpy(closing->text, text, bytes);
+    closing->text[bytes] = '\0';
+    closing->text_bytes = (uint32_t)bytes;
+}
+
+static bool is_over(const fn_conn *conn)
+{
+    return conn->state >= FN_CONN_CLOSING;
+}
+
+/* CLOSE is due now and again until it is acknowledged, for three probe timeouts. */
+static void enter_closing(fn_conn *conn, uint64_t now_ns)
+{
+    conn->state = FN_CONN_CLOSING;
+    conn->closing.again_at_ns = now_ns;
+    conn->closing.dead_at_ns = now_ns + 3 * fn_conn_probe_timeout_ns(conn);
+    if (fn_conn_active_path(conn) == NULL)
+        conn->closing.dead_at_ns = now_ns;
+}
+
+void fn_closing_violation(fn_conn *conn, uint64_t now_ns, fn_close_code code)
+{
+    if (is_over(conn))
+        return;
+    fn_closing *closing = &conn->closing;
+    closing->application = false;
+    closing->code = code;
+    closing->result = codes[code].result;
+    closing->pending = !conn->muted;
+    set_text(closing, (const uint8_t *)codes[code].text, strlen(codes[code].text));
+    enter_closing(conn, now_ns);
+}
+
+void fn_closing_on_frame(fn_conn *conn, uint64_t now_ns, const fn_close_frame *close)
+{
+    conn->closing.answer = true;
+    if (conn->state == FN_CONN_DRAINING || conn->state == FN_CONN_DEAD)
+        return;
+    bool ours_first = conn->state == FN_CONN_CLOSING;
+    fn_closing *closing = &conn->closing;
+    conn->state = FN_CONN_DRAINING;
+    closing->dead_at_ns = now_ns + 3 * fn_conn_probe_timeout_ns(conn);
+    closing->again_at_ns = FN_NEVER;
+    if (ours_first)
+        return;
+    bool known = close->code < FN_ARRAY_COUNT(codes);
+    closing->result = close->application ? FASTNET_ERR_CLOSED
+                      : known            ? codes[close->code].result
+                                         : FASTNET_ERR_PROTOCOL;
+    closing->app_code = close->application ? close->code : 0;
+    closing->pending = !conn->muted;
+    set_text(closing, close->text, close->text_bytes);
+}
+
+void fn_closing_timeout(fn_conn *conn, const char *text)
+{
+    if (is_over(conn))
+        return;
+    /* A connection that never was CONNECTED reports its end all the same. */
+    conn->state = FN_CONN_DRAINING;
+    conn->closing.result = FASTNET_ERR_TIMEOUT;
+    conn->closing.pending = !conn->muted;
+    conn->closing.again_at_ns = FN_NEVER;
+    conn->closing.dead_at_ns = 0;
+    set_text(&conn->closing, (const uint8_t *)text, strlen(text));
+}
+
+void fn_conn_close(fn_conn *conn, uint64_t now_ns, uint32_t code, const char *text,
+                   uint64_t linger_ns)
+{
+    conn->muted = true;
+    fn_conn_withdraw(conn);
+    if (is_over(conn)) {
+        conn->closing.pending = false;
+        return;
+    }
+    conn->closing.application = true;
+    conn->closing.code = code;
+    set_text(&conn->closing, (const uint8_t *)text, text != NULL ? strlen(text) : 0);
+    conn->closing.linger_until_ns = fn_add_saturating(now_ns, linger_ns);
+    if (conn->state == FN_CONN_VALIDATING || linger_ns == 0 || fn_conn_is_flushed(conn))
+        enter_closing(conn, now_ns);
+    else
+        conn->state = FN_CONN_LINGERING;
+}
+
+void fn_closing_on_acked(fn_conn *conn)
+{
+    if (conn->state == FN_CONN_CLOSING)
+        conn->closing.dead_at_ns = 0;
+}
+
+void fn_closing_tick(fn_conn *conn, uint64_t now_ns)
+{
+    if (conn->state == FN_CONN_LINGERING &&
+        (fn_conn_is_flushed(conn) || now_ns >= conn->closing.linger_until_ns))
+        enter_closing(conn, now_ns);
+    if (is_over(conn) && now_ns >= conn->closing.dead_at_ns && !conn->closing.pending &&
+        fn_list_empty(&conn->ready))
+        conn->state = FN_CONN_DEAD;
+}
+
+uint64_t fn_closing_deadline(const fn_conn *conn)
+{
+    switch ((fn_conn_state)conn->state) {
+    case FN_CONN_LINGERING:
+        return fn_conn_is_flushed(conn) ? 0 : conn->closing.linger_until_ns;
+    case FN_CONN_CLOSING:
+        return fn_min_u64(conn->closing.again_at_ns, conn->closing.dead_at_ns);
+    case FN_CONN_DRAINING:
+        return conn->closing.pending || !fn_list_empty(&conn->ready) ? FN_NEVER
+                                                                     : conn->closing.dead_at_ns;
+    default:
+        return FN_NEVER;
+    }
+}

@@ -1,0 +1,174 @@
+/*
+ * conn_parts.h: what a connection is made of, for the files that are its mechanism:
+ *
+ *   packet_in    a datagram becomes frames, frames become state      packet_out   state becomes a
+ * datagram loss         acknowledgements, loss, probe timeouts              timers       deadlines
+ *   report       what the owner is told                              closing      how it ends
+ *   conn         creation, the application's calls
+ *
+ * Nobody else includes it.
+ */
+#ifndef FN_CORE_CONN_PARTS_H
+#define FN_CORE_CONN_PARTS_H
+
+#include "core/ack.h"
+#include "core/bucket.h"
+#include "core/channel.h"
+#include "core/conn.h"
+#include "core/flow.h"
+#include "core/idle.h"
+#include "core/keys.h"
+#include "core/path.h"
+#include "core/rate_floor.h"
+#include "core/remote_clock.h"
+#include "core/replay.h"
+#include "core/sent.h"
+#include "core/store.h"
+#include "core/wire.h"
+
+/* Codes of CLOSE with origin 0: name, number, what the application sees. PROTOCOL.md section 15. */
+#define FN_CLOSE_CODE_MAP(X)                                            \
+    X(NONE, 0, CLOSED, "")                                              \
+    X(INTERNAL, 1, CLOSED, "internal")                                  \
+    X(FRAME, 2, PROTOCOL, "malformed frame")                            \
+    X(FLOW, 3, PROTOCOL, "flow control exceeded")                       \
+    X(MESSAGE, 4, PROTOCOL, "message too large, or its length changed") \
+    X(CHANNEL, 5, PROTOCOL, "no such channel")                          \
+    X(ACKNOWLEDGEMENT, 6, PROTOCOL, "acknowledged what was never sent") \
+    X(KEY_UPDATE, 7, PROTOCOL, "key update too early")                  \
+    X(AEAD_LIMIT, 8, LIMIT, "too many forged datagrams")                \
+    X(LIMIT, 9, PROTOCOL, "message id beyond the window")
+
+typedef enum fn_close_code {
+#define X(name, value, result, text) FN_CLOSE_##name = (value),
+    FN_CLOSE_CODE_MAP(X)
+#undef X
+} fn_close_code;
+
+/* Loss detection and probe timeout. */
+typedef struct fn_loss {
+    uint64_t largest_acked; /* over all paths; FN_SEQ_NONE */
+    uint64_t loss_at_ns;    /* when the next packet counts as lost by time; FN_NEVER */
+    uint64_t armed_ns;      /* when the last packet left that arms the probe timeout */
+    uint64_t
+        first_rtt_ns; /* when the first RTT sample came: persistent congestion counts from there */
+    uint32_t backoff; /* probes without an answer */
+    uint32_t probes_due;  /* packets that may leave although the window is full */
+    uint32_t recent_sent; /* for loss_permille: halves at 512 */
+    uint32_t recent_lost;
+} fn_loss;
+
+/* How the session ends. */
+typedef struct fn_closing {
+    uint64_t linger_until_ns; /* LINGERING: CLOSING at the latest */
+    uint64_t again_at_ns;     /* CLOSING: when CLOSE leaves (again); DRAINING: FN_NEVER */
+    uint64_t dead_at_ns;      /* CLOSING, DRAINING */
+    uint32_t code;
+    int32_t result;    /* for the CLOSED event */
+    uint32_t app_code; /* likewise */
+    uint32_t text_bytes;
+    bool application; /* origin */
+    bool answer;      /* DRAINING: a CLOSE wants its ACK */
+    bool pending;     /* the CLOSED event waits for room */
+    char text[FN_CONN_TEXT_BYTES + 1];
+} fn_closing;
+
+struct fn_conn {
+    fn_conn_config config; /* its secrets pointers are NULL */
+    fn_conn_shared shared;
+    fn_store store;
+    fn_send_keys send_keys;
+    fn_receive_keys receive_keys;
+    fn_replay replay;
+    fn_ack_ledger acks;
+    fn_sent sent;
+    fn_loss loss;
+    fn_flow flow;
+    fn_channels channels;
+    fn_path paths[FN_CONN_PATHS_MAX];
+    fn_idle idle;
+    fn_remote_clock remote_clock;
+    fn_rate_floor rate_floor;
+    fn_bucket rate_max;
+    fn_counters counters;
+    fn_closing closing;
+    fn_list ready;        /* fn_inbound: whole, waiting for room among the events */
+    fn_list notices;      /* fn_outbound: tagged, finished, likewise */
+    uint64_t pace_at_ns;  /* transmit was held back until then; FN_NEVER */
+    uint64_t quiet_ns;    /* when transmit last had nothing to send */
+    uint64_t clock_at_ns; /* a PING rides along from then on */
+    uint32_t acks_only;   /* packets in a row that asked for no ack */
+    uint8_t state;        /* fn_conn_state */
+    uint8_t active;       /* path id */
+    bool ping_due;
+    bool muted;             /* the application has disconnected: nothing is reported any more */
+    bool connected_pending; /* events that wait for room */
+    bool path_pending;
+    bool rate_capped;
+    bool window_full; /* something waits for the congestion window */
+};
+
+/* The path in use, or NULL. */
+static inline fn_path *fn_conn_active_path(fn_conn *conn)
+{
+    return conn->active == FN_CONN_PATH_UNKNOWN ? NULL : &conn->paths[conn->active];
+}
+
+/* PTO of the path in use, without back-off. */
+uint64_t fn_conn_probe_timeout_ns(const fn_conn *conn);
+
+/* Where queues put what they drop. */
+static inline fn_send_outcome fn_conn_outcome(fn_conn *conn)
+{
+    return (fn_send_outcome){.notices = &conn->notices,
+                             .dropped = &conn->counters.dropped_messages};
+}
+
+enum {
+    FN_CONN_FIRST_CREDIT_BYTES =
+        4 * FN_PATH_FIRST_BYTES /* a client may challenge its server so often */
+};
+
+/* --- loss.c --- */
+
+/* An ACK frame. False: it covers what was never sent, close with ACKNOWLEDGEMENT. */
+bool fn_loss_on_ack(fn_conn *conn, const fn_ack_frame *ack, uint64_t now_ns);
+uint64_t fn_loss_deadline(const fn_conn *conn);
+void fn_loss_tick(fn_conn *conn, uint64_t now_ns);
+/* One packet will not arrive, for a reason other than congestion. */
+void fn_loss_abandon(fn_conn *conn, uint64_t number, uint64_t now_ns);
+/* All that left on a path that is gone counts as lost. */
+void fn_loss_abandon_path(fn_conn *conn, uint8_t path, uint64_t now_ns);
+
+/* --- report.c --- */
+
+void fn_report_message(fn_conn *conn, uint64_t now_ns, const fn_message_frame *frame,
+                       uint32_t charge);
+void fn_report_inbound(fn_conn *conn, uint64_t now_ns, fn_inbound *message);
+/* Moves what waits into the ring of events, as far as there is room. */
+void fn_report_pump(fn_conn *conn, uint64_t now_ns);
+/* A message may stay in its datagram: there is room for its event and nothing waits before it. */
+bool fn_report_direct(const fn_conn *conn);
+/* Something waits, and there is room. */
+bool fn_report_waiting(const fn_conn *conn);
+
+/* --- closing.c --- */
+
+/* The other side broke the protocol. */
+void fn_closing_violation(fn_conn *conn, uint64_t now_ns, fn_close_code code);
+void fn_closing_on_frame(fn_conn *conn, uint64_t now_ns, const fn_close_frame *close);
+/* Silence, or no connection in time: over at once, nothing is sent. */
+void fn_closing_timeout(fn_conn *conn, const char *text);
+void fn_closing_on_acked(fn_conn *conn);
+void fn_closing_tick(fn_conn *conn, uint64_t now_ns);
+uint64_t fn_closing_deadline(const fn_conn *conn);
+
+/* --- conn.c --- */
+
+/* A path answered its challenge. */
+void fn_conn_on_validated(fn_conn *conn, uint8_t path, uint64_t now_ns);
+/* Opens a candidate in a free place, or in that of the oldest one that is not in use; -1 if none.
+ */
+int fn_conn_open_path(fn_conn *conn, uint64_t credit_bytes, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,490 @@
+#include "base/seq.h"
+#include "core/conn_parts.h"
+
+#include <string.h>
+
+enum {
+    SKIP_ONE_IN = 256,     /* numbers never sent: RFC 9000 §21.4 */
+    ACKS_ONLY_MAX = 32,    /* then one asks for an ack, so that old ranges can be forgotten */
+    RECORDS_PER_PACKET = 2 /* itself, and a skipped number after it */
+};
+#define CLOCK_PING_NS FN_NS_PER_S
+
+/* One datagram being built. */
+typedef struct packet_out {
+    fn_conn *conn;
+    fn_path *path;
+    uint64_t now_ns;
+    uint64_t number;
+    uint8_t *datagram;
+    fn_sent_packet *record;
+    fn_writer writer; /* over the frames */
+    uint8_t path_id;
+    uint8_t header_bytes;
+    bool real_time_only; /* nothing in it but what the rate floor carries */
+    bool has_messages;
+    bool has_ack;
+} packet_out;
+
+/* --- begin, note, finish --- */
+
+static bool begin(packet_out *packet, fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8_t *out,
+                  size_t capacity)
+{
+    if (!fn_sent_reserve(&conn->sent, &conn->store, RECORDS_PER_PACKET))
+        return false;
+    fn_send_keys *keys = &conn->send_keys;
+    if (fn_send_keys_wants_update(keys, conn->config.key_update_packets, conn->config.key_update_ns,
+                                  fn_conn_probe_timeout_ns(conn), now_ns)) {
+        fn_send_keys_update(keys, conn->sent.next, now_ns);
+        conn->counters.key_updates++;
+    }
+    uint64_t number = conn->sent.next;
+    uint32_t number_bytes = fn_seq_truncated_bytes(number, conn->loss.largest_acked);
+    size_t header_bytes =
+        fn_header_encode(out, conn->config.remote_receiver_id, keys->phase, number, number_bytes);
+    *packet = (packet_out){.conn = conn,
+                           .path = &conn->paths[path_id],
+                           .now_ns = now_ns,
+                           .number = number,
+                           .datagram = out,
+                           .record = fn_sent_push(&conn->sent),
+                           .path_id = path_id,
+                           .header_bytes = (uint8_t)header_bytes,
+                           .real_time_only = true};
+    size_t frames_bytes = capacity - header_bytes - FN_WIRE_TAG_BYTES;
+    packet->writer = fn_writer_make(out + header_bytes, frames_bytes);
+    packet->record->path = path_id;
+    return true;
+}
+
+static void abort_packet(packet_out *packet)
+{
+    fn_sent_pop_back(&packet->conn->sent, &packet->conn->store);
+}
+
+static bool note(packet_out *packet, const fn_sent_note *what)
+{
+    return fn_sent_note_add(packet->record, &packet->conn->store, what);
+}
+
+static void asks_for_ack(packet_out *packet, bool arms)
+{
+    packet->record->eliciting = true;
+    packet->record->arms |= arms;
+}
+
+static void account(packet_out *packet, size_t bytes)
+{
+    fn_conn *conn = packet->conn;
+    fn_sent_packet *record = packet->record;
+    record->time_ns = packet->now_ns;
+    record->bytes = (uint16_t)bytes;
+    packet->path->sent_bytes += bytes;
+    conn->counters.sent_packets++;
+    conn->counters.sent_bytes += bytes;
+    conn->acks_only = record->eliciting ? 0 : conn->acks_only + 1;
+    if (!record->eliciting)
+        return;
+    conn->loss.recent_sent++;
+    conn->sent.out_eliciting++;
+    conn->sent.out_arming += record->arms;
+    if (record->arms || conn->window_full)
+        conn->loss.armed_ns = packet->now_ns;
+    fn_idle_on_sent(&conn->idle, packet->now_ns);
+    if (record->counted) {
+        fn_congestion_on_sent(&packet->path->congestion, bytes, packet->now_ns);
+        fn_pacer_sent(&packet->path->pacer, bytes, packet->now_ns);
+    }
+    if (conn->rate_capped)
+        fn_bucket_take(&conn->rate_max, bytes, packet->now_ns);
+}
+
+static size_t finish(packet_out *packet)
+{
+    fn_conn *conn = packet->conn;
+    assert(!packet->writer.failed && fn_writer_bytes(&packet->writer) > 0);
+    size_t frames_bytes = fn_writer_bytes(&packet->writer);
+    fn_send_keys_seal(&conn->send_keys, packet->number, packet->datagram, packet->header_bytes,
+                      packet->datagram + packet->header_bytes, frames_bytes);
+    size_t bytes = packet->header_bytes + frames_bytes + FN_WIRE_TAG_BYTES;
+    account(packet, bytes);
+    if (fn_random_below(conn->shared.random, SKIP_ONE_IN) == 0)
+        fn_sent_skip(&conn->sent);
+    return bytes;
+}
+
+/* --- frames --- */
+
+static void write_ack(packet_out *packet)
+{
+    fn_conn *conn = packet->conn;
+    if (!fn_ack_wanted(&conn->acks))
+        return;
+    uint64_t largest = fn_ack_range_at(&conn->acks, 0).last;
+    fn_sent_note what = {.type = FN_FRAME_ACK, .value = largest};
+    uint64_t delay_us = fn_ack_delay_ns(&conn->acks, packet->now_ns) / FN_NS_PER_US;
+    if (note(packet, &what) && fn_frame_write_ack(&packet->writer, &conn->acks, delay_us))
+        packet->has_ack = true;
+}
+
+/* The ACK leaves for certain now. */
+static void commit_ack(packet_out *packet)
+{
+    if (!packet->has_ack)
+        return;
+    fn_conn *conn = packet->conn;
+    fn_receive_keys_on_ack_sent(&conn->receive_keys, fn_ack_range_at(&conn->acks, 0).last);
+    fn_ack_sent(&conn->acks);
+}
+
+static void write_ping(packet_out *packet)
+{
+    fn_conn *conn = packet->conn;
+    if (fn_writer_left(&packet->writer) < FN_FRAME_PING_BYTES)
+        return;
+    fn_frame_write_ping(&packet->writer, packet->now_ns);
+    conn->ping_due = false;
+    conn->clock_at_ns = packet->now_ns + CLOCK_PING_NS;
+    asks_for_ack(packet, true);
+}
+
+static void write_credit(packet_out *packet, fn_frame_type type, uint64_t credit)
+{
+    fn_frame_write_credit(&packet->writer, type, credit);
+    asks_for_ack(packet, true);
+    packet->real_time_only = false;
+}
+
+static void write_flow(packet_out *packet)
+{
+    fn_flow *flow = &packet->conn->flow;
+    if (fn_writer_left(&packet->writer) < 2 * FN_FRAME_CREDIT_BYTES_MAX)
+        return;
+    uint64_t credit = flow->released + flow->window_bytes;
+    if (flow->announce && note(packet, &(fn_sent_note){.type = FN_FRAME_WINDOW, .value = credit}))
+        write_credit(packet, FN_FRAME_WINDOW, fn_flow_announce(flow));
+    if (!flow->say_blocked)
+        return;
+    if (!note(packet, &(fn_sent_note){.type = FN_FRAME_BLOCKED, .value = flow->limit}))
+        return;
+    flow->say_blocked = false;
+    write_credit(packet, FN_FRAME_BLOCKED, flow->limit);
+}
+
+static void pad(packet_out *packet, size_t datagram_bytes)
+{
+    size_t at = packet->header_bytes + fn_writer_bytes(&packet->writer) + FN_WIRE_TAG_BYTES;
+    if (at >= datagram_bytes)
+        return;
+    size_t bytes = fn_min_size(datagram_bytes - at, fn_writer_left(&packet->writer));
+    if (bytes > 0)
+        memset(fn_write_reserve(&packet->writer, bytes), FN_FRAME_PADDING, bytes);
+}
+
+/* --- messages --- */
+
+/* The most units of the run that fit beside their own overhead; 0 when none do. */
+static uint32_t fit(const fn_send_run *run, const fn_writer *writer, fn_message_frame *frame)
+{
+    size_t left = fn_writer_left(writer);
+    frame->bytes = FN_MESSAGE_BYTES_MAX; /* the longest length field, to be on the safe side */
+    size_t overhead = fn_frame_message_overhead(frame, true);
+    uint32_t bytes = 0;
+    uint32_t units = left >= overhead ? fn_send_run_fit(run, left - overhead, &bytes) : 0;
+    if (units > 0 && (bytes > 0 || run->message->bytes == 0)) {
+        frame->bytes = bytes;
+        return units;
+    }
+    /* Filling the datagram to its end needs no length. */
+    overhead = fn_frame_message_overhead(frame, false);
+    units = left >= overhead ? fn_send_run_fit(run, left - overhead, &bytes) : 0;
+    frame->bytes = bytes;
+    return units > 0 && overhead + bytes == left ? units : 0;
+}
+
+static void count_message(packet_out *packet, const fn_send_run *run, uint32_t bytes)
+{
+    fn_conn *conn = packet->conn;
+    if (run->again)
+        conn->counters.retransmitted_bytes += bytes;
+    else if (run->first_unit == 0)
+        conn->counters.sent_messages++;
+}
+
+static bool write_run(packet_out *packet, fn_channel *channel, fn_send_run *run)
+{
+    fn_conn *conn = packet->conn;
+    const fn_outbound *message = run->message;
+    fn_message_frame frame = {.channel = channel->send.channel,
+                              .id = message->id,
+                              .fragment = message->units > 1,
+                              .first_unit = run->first_unit,
+                              .total_bytes = message->bytes,
+                              .payload = fn_outbound_payload(message, run->first_unit)};
+    run->units = fit(run, &packet->writer, &frame);
+    if (run->units == 0)
+        return false;
+    bool kept = channel->send.reliable || message->tagged;
+    fn_sent_note what = {.type = FN_FRAME_MESSAGE,
+                         .channel = frame.channel,
+                         .value = frame.id,
+                         .first_unit = run->first_unit,
+                         .units = (uint16_t)run->units};
+    if (kept && !note(packet, &what))
+        return false;
+    if (channel->send.reliable && !run->again && run->first_unit == 0)
+        fn_flow_charge(&conn->flow, message->bytes);
+    fn_frame_write_message(&packet->writer, &frame);
+    count_message(packet, run, frame.bytes);
+    asks_for_ack(packet, kept);
+    packet->has_messages = true;
+    packet->real_time_only &= channel->real_time && !run->again;
+    fn_send_queue_take(&channel->send, &conn->store, run);
+    fn_channels_sent(&conn->channels, channel, frame.bytes);
+    return true;
+}
+
+static void write_messages(packet_out *packet, bool real_time_only)
+{
+    fn_conn *conn = packet->conn;
+    fn_channel_permit permit = {.flow = &conn->flow,
+                                .message_window = conn->config.limits.send_message_window,
+                                .real_time_only = real_time_only};
+    fn_channels_begin(&conn->channels);
+    fn_send_run run;
+    fn_channel *channel = fn_channels_next(&conn->channels, &permit, &run);
+    while (channel != NULL) {
+        if (!write_run(packet, channel, &run))
+            channel->passed = true;
+        channel = fn_channels_next(&conn->channels, &permit, &run);
+    }
+}
+
+/* --- what may leave --- */
+
+typedef enum permission {
+    MAY_NOTHING,   /* but acknowledgements and control */
+    MAY_REAL_TIME, /* the rate floor has credit */
+    MAY_ALL
+} permission;
+
+static bool rate_allows(const fn_conn *conn, size_t bytes, uint64_t now_ns)
+{
+    return !conn->rate_capped || fn_bucket_allows(&conn->rate_max, bytes, now_ns);
+}
+
+static permission permitted(fn_conn *conn, fn_path *path, size_t bytes, uint64_t now_ns)
+{
+    if (!rate_allows(conn, bytes, now_ns)) {
+        conn->pace_at_ns = fn_bucket_deadline(&conn->rate_max, bytes, now_ns);
+        return MAY_NOTHING;
+    }
+    if (conn->loss.probes_due > 0)
+        return MAY_ALL;
+    conn->window_full = fn_congestion_room(&path->congestion) == 0;
+    if (!conn->window_full && fn_pacer_can_send(&path->pacer, bytes, now_ns))
+        return MAY_ALL;
+    if (!conn->window_full)
+        conn->pace_at_ns = fn_pacer_deadline(&path->pacer, bytes, now_ns);
+    if (fn_rate_floor_allows(&conn->rate_floor, bytes, now_ns))
+        return MAY_REAL_TIME;
+    uint64_t floor_at_ns = fn_rate_floor_deadline(&conn->rate_floor, bytes, now_ns);
+    conn->pace_at_ns = fn_min_u64(conn->pace_at_ns, floor_at_ns);
+    return MAY_NOTHING;
+}
+
+/* What the floor carries is not counted, so that a game's own stream never fills the window. */
+static void charge(packet_out *packet)
+{
+    fn_conn *conn = packet->conn;
+    size_t bytes = packet->header_bytes + fn_writer_bytes(&packet->writer) + FN_WIRE_TAG_BYTES;
+    bool floor = packet->has_messages && packet->real_time_only &&
+                 fn_rate_floor_take(&conn->rate_floor, bytes, packet->now_ns);
+    packet->record->counted = packet->record->eliciting && !floor;
+}
+
+static bool wants_control(const fn_conn *conn, uint64_t now_ns)
+{
+    return fn_ack_is_due(&conn->acks, now_ns) || conn->ping_due || conn->flow.announce ||
+           conn->flow.say_blocked || conn->loss.probes_due > 0;
+}
+
+static bool has_queued(const fn_conn *conn)
+{
+    for (uint32_t i = 0; i < conn->channels.count; i++)
+        if (!fn_send_queue_empty(&conn->channels.items[i].send))
+            return true;
+    return false;
+}
+
+static size_t datagram_capacity(const fn_conn *conn, const fn_path *path, size_t capacity)
+{
+    size_t bytes = fn_min_size(capacity, conn->config.limits.send_datagram_bytes_max);
+    /* After a probe timeout: the path may have shrunk, core/mtu.h wants to see small ones pass. */
+    if (conn->loss.probes_due > 0)
+        return fn_min_size(bytes, FN_MTU_BASE_BYTES);
+    return fn_min_size(bytes, fn_mtu_current(&path->mtu));
+}
+
+static void write_data(packet_out *packet, permission may)
+{
+    fn_conn *conn = packet->conn;
+    write_ack(packet);
+    if (conn->ping_due)
+        write_ping(packet);
+    write_flow(packet);
+    if (may != MAY_NOTHING)
+        write_messages(packet, may == MAY_REAL_TIME);
+    write_flow(packet); /* BLOCKED, when the messages ran into the end of their credit */
+    bool something = packet->record->eliciting;
+    if (something && packet->now_ns >= conn->clock_at_ns)
+        write_ping(packet);
+    if (!something && packet->has_ack && conn->acks_only >= ACKS_ONLY_MAX)
+        write_ping(packet);
+}
+
+static size_t data_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity)
+{
+    fn_path *path = fn_conn_active_path(conn);
+    conn->pace_at_ns = FN_NEVER;
+    if (!has_queued(conn) && !wants_control(conn, now_ns))
+        return 0;
+    size_t bytes_max = datagram_capacity(conn, path, capacity);
+    permission may = permitted(conn, path, bytes_max, now_ns);
+    if (may == MAY_NOTHING && !wants_control(conn, now_ns))
+        return 0;
+    packet_out packet;
+    if (!begin(&packet, conn, conn->active, now_ns, out, bytes_max))
+        return 0;
+    write_data(&packet, may);
+    bool ack_only = packet.has_ack && !packet.record->eliciting;
+    if (fn_writer_bytes(&packet.writer) == 0 || (ack_only && !fn_ack_is_due(&conn->acks, now_ns))) {
+        abort_packet(&packet);
+        conn->loss.probes_due = 0;
+        return 0;
+    }
+    commit_ack(&packet);
+    charge(&packet);
+    conn->counters.acks_only += ack_only;
+    if (conn->loss.probes_due > 0 && packet.record->eliciting)
+        conn->loss.probes_due--;
+    return finish(&packet);
+}
+
+/* --- other packets --- */
+
+/* Challenges and responses; before the session is connected also acks and a ping. */
+static size_t path_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8_t *out,
+                          size_t capacity)
+{
+    fn_path *path = &conn->paths[path_id];
+    bool challenge = fn_path_challenge_due(path, now_ns);
+    size_t bytes_max = fn_min_size(capacity, FN_PATH_FIRST_BYTES);
+    uint64_t allowance = fn_path_allowance(path);
+    if ((!challenge && !path->owes) || allowance < FN_WIRE_OVERHEAD_BYTES_MAX + 64)
+        return 0;
+    bytes_max = (size_t)fn_min_u64(bytes_max, allowance);
+    packet_out packet;
+    if (!begin(&packet, conn, path_id, now_ns, out, bytes_max))
+        return 0;
+    if (path->owes)
+        fn_frame_write_path(&packet.writer, FN_FRAME_PATH_RESPONSE, path->response);
+    path->owes = false;
+    if (challenge) {
+        fn_frame_write_path(&packet.writer, FN_FRAME_PATH_CHALLENGE,
+                            fn_path_challenge(path, conn->shared.random, now_ns));
+        asks_for_ack(&packet, false);
+    }
+    if (conn->state == FN_CONN_VALIDATING) {
+        write_ack(&packet);
+        if (conn->config.is_client)
+            write_ping(&packet);
+        commit_ack(&packet);
+        packet.record->arms = false; /* the challenge has a timer of its own */
+    }
+    if (challenge)
+        pad(&packet, bytes_max);
+    return finish(&packet);
+}
+
+static size_t path_packets(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity,
+                           uint8_t *path_id)
+{
+    for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++) {
+        size_t bytes = path_packet(conn, i, now_ns, out, capacity);
+        if (bytes > 0) {
+            *path_id = i;
+            return bytes;
+        }
+    }
+    return 0;
+}
+
+/* A PING padded to the size that is to be tried. */
+static size_t mtu_probe(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity)
+{
+    fn_path *path = fn_conn_active_path(conn);
+    uint32_t size = fn_mtu_probe_due(&path->mtu, now_ns);
+    if (size == 0 || size > capacity || size > conn->config.limits.send_datagram_bytes_max ||
+        conn->state != FN_CONN_CONNECTED || fn_congestion_room(&path->congestion) < size)
+        return 0;
+    packet_out packet;
+    if (!begin(&packet, conn, conn->active, now_ns, out, size))
+        return 0;
+    write_ping(&packet);
+    pad(&packet, size);
+    packet.record->arms = false; /* its loss is told by what is sent after it */
+    packet.record->counted = true;
+    fn_mtu_probe_sent(&path->mtu, packet.number, size);
+    return finish(&packet);
+}
+
+static size_t closing_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity)
+{
+    bool close = conn->state == FN_CONN_CLOSING && now_ns >= conn->closing.again_at_ns;
+    if (conn->active == FN_CONN_PATH_UNKNOWN || (!close && !conn->closing.answer))
+        return 0;
+    packet_out packet;
+    if (!begin(&packet, conn, conn->active, now_ns, out, fn_min_size(capacity, FN_MTU_BASE_BYTES)))
+        return 0;
+    write_ack(&packet);
+    conn->closing.answer = false;
+    if (close) {
+        const fn_closing *closing = &conn->closing;
+        fn_close_frame frame = {.application = closing->application,
+                                .code = closing->code,
+                                .text = (const uint8_t *)closing->text,
+                                .text_bytes = closing->text_bytes};
+        note(&packet, &(fn_sent_note){.type = FN_FRAME_CLOSE});
+        fn_frame_write_close(&packet.writer, &frame);
+        conn->closing.again_at_ns = now_ns + fn_conn_probe_timeout_ns(conn);
+    }
+    if (fn_writer_bytes(&packet.writer) == 0) {
+        abort_packet(&packet);
+        return 0;
+    }
+    commit_ack(&packet);
+    return finish(&packet);
+}
+
+size_t fn_conn_transmit(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity,
+                        uint8_t *path)
+{
+    assert(capacity >= FN_CONN_DATAGRAM_BYTES_MIN);
+    *path = conn->active;
+    if (conn->state == FN_CONN_DEAD)
+        return 0;
+    if (conn->state == FN_CONN_CLOSING || conn->state == FN_CONN_DRAINING)
+        return closing_packet(conn, now_ns, out, capacity);
+    fn_send_outcome outcome = fn_conn_outcome(conn);
+    fn_channels_expire(&conn->channels, &conn->store, now_ns, &outcome);
+    size_t bytes = path_packets(conn, now_ns, out, capacity, path);
+    if (bytes == 0 && conn->active != FN_CONN_PATH_UNKNOWN)
+        bytes = data_packet(conn, now_ns, out, capacity);
+    if (bytes == 0 && conn->active != FN_CONN_PATH_UNKNOWN)
+        bytes = mtu_probe(conn, now_ns, out, capacity);
+    if (bytes == 0)
+        conn->quiet_ns = now_ns;
+    return bytes;
+}

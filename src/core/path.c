@@ -1,0 +1,96 @@
+#include "core/path.h"
+
+#include "base/seq.h"
+#include "core/ack.h"
+
+#include <string.h>
+
+/* When the next challenge of a first path leaves after the n-th, in ms: 0, 100, 300, 700, 1200 … */
+static const uint16_t retry_ms[] = {100, 200, 400};
+static const uint16_t retry_ms_later = 500;
+
+void fn_path_open(fn_path *path, const fn_congestion_ops *congestion, uint64_t credit_bytes,
+                  bool persistent, uint64_t now_ns)
+{
+    memset(path, 0, sizeof *path);
+    path->state = FN_PATH_CANDIDATE;
+    path->received_bytes = credit_bytes;
+    path->persistent = persistent;
+    path->began_ns = now_ns;
+    path->challenge_at_ns = now_ns;
+    path->largest_acked = FN_SEQ_NONE;
+    fn_rtt_init(&path->rtt, FN_ACK_DELAY_NS);
+    fn_congestion_init(&path->congestion, congestion, FN_MTU_BASE_BYTES);
+    fn_mtu_init(&path->mtu, FN_MTU_BASE_BYTES, now_ns);
+    fn_pacer_init(&path->pacer, fn_congestion_window(&path->congestion), path->rtt.smoothed_ns,
+                  FN_MTU_BASE_BYTES, now_ns);
+}
+
+uint64_t fn_path_allowance(const fn_path *path)
+{
+    if (path->state == FN_PATH_VALIDATED)
+        return UINT64_MAX;
+    return fn_sub_saturating(FN_PATH_AMPLIFICATION * path->received_bytes, path->sent_bytes);
+}
+
+uint64_t fn_path_challenge(fn_path *path, fn_random *random, uint64_t now_ns)
+{
+    uint64_t data = fn_random_u64(random);
+    path->challenges[path->challenges_sent % FN_PATH_CHALLENGES_KEPT] = data;
+    uint32_t sent = path->challenges_sent;
+    uint64_t wait_ms = sent < FN_ARRAY_COUNT(retry_ms) ? retry_ms[sent] : retry_ms_later;
+    path->challenge_at_ns = now_ns + wait_ms * FN_NS_PER_MS;
+    if (path->challenges_sent < UINT8_MAX)
+        path->challenges_sent++;
+    else
+        path->challenges_sent = FN_PATH_CHALLENGES_KEPT * 80; /* stays large, keeps its remainder */
+    return data;
+}
+
+void fn_path_ask(fn_path *path, uint64_t now_ns)
+{
+    path->challenges_sent = 0;
+    path->challenge_at_ns = now_ns;
+}
+
+static bool is_answer(const fn_path *path, uint64_t data)
+{
+    uint32_t kept = fn_min_u32(path->challenges_sent, FN_PATH_CHALLENGES_KEPT);
+    for (uint32_t i = 0; i < kept; i++)
+        if (path->challenges[i] == data)
+            return true;
+    return false;
+}
+
+bool fn_path_answered(fn_path *path, uint64_t data, uint32_t datagram_bytes_max, uint64_t now_ns)
+{
+    if (!is_answer(path, data))
+        return false;
+    path->challenge_at_ns = FN_NEVER;
+    if (path->state != FN_PATH_CANDIDATE)
+        return false;
+    path->state = FN_PATH_VALIDATED;
+    fn_mtu_init(&path->mtu, datagram_bytes_max, now_ns);
+    return true;
+}
+
+bool fn_path_give_up(fn_path *path, uint64_t now_ns)
+{
+    if (path->persistent || path->challenge_at_ns > now_ns ||
+        path->challenges_sent < FN_PATH_CHALLENGES_MAX)
+        return false;
+    path->challenge_at_ns = FN_NEVER;
+    if (path->state != FN_PATH_CANDIDATE)
+        return false;
+    path->state = FN_PATH_UNUSED;
+    return true;
+}
+
+void fn_path_refresh(fn_path *path, uint64_t now_ns)
+{
+    uint32_t packet_bytes = fn_mtu_current(&path->mtu);
+    if (packet_bytes != path->congestion.packet_bytes)
+        fn_congestion_set_packet_bytes(&path->congestion, packet_bytes);
+    fn_pacer_set_rate(&path->pacer, fn_congestion_window(&path->congestion), path->rtt.smoothed_ns,
+                      packet_bytes, now_ns);
+}

@@ -1,0 +1,72 @@
+/*
+ * path.h: one way between the two sides of a session: is it validated, how much may be sent on it,
+ * and what it is like (RTT, congestion window, pacing, MTU). PROTOCOL.md section 11.
+ */
+#ifndef FN_CORE_PATH_H
+#define FN_CORE_PATH_H
+
+#include "core/congestion.h"
+#include "core/mtu.h"
+#include "core/pacer.h"
+#include "core/rtt.h"
+#include "crypto/random.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    FN_PATH_AMPLIFICATION = 3,
+    FN_PATH_FIRST_BYTES = 1200, /* the first datagram is padded to it */
+    FN_PATH_CHALLENGES_MAX = 5, /* unanswered, then a candidate is given up */
+    FN_PATH_CHALLENGES_KEPT = 3 /* answers to older ones are not recognised */
+};
+
+typedef enum fn_path_state { FN_PATH_UNUSED, FN_PATH_CANDIDATE, FN_PATH_VALIDATED } fn_path_state;
+
+typedef struct fn_path {
+    fn_rtt rtt;
+    fn_congestion congestion;
+    fn_pacer pacer;
+    fn_mtu mtu;
+    uint64_t challenges[FN_PATH_CHALLENGES_KEPT]; /* data of the newest ones */
+    uint64_t response;                            /* data that a PATH_RESPONSE has to carry */
+    uint64_t challenge_at_ns;                     /* when one is due; FN_NEVER */
+    uint64_t began_ns;                            /* when it became a candidate */
+    uint64_t received_bytes;
+    uint64_t sent_bytes;    /* both: anti-amplification, before it is validated */
+    uint64_t largest_acked; /* of the packets sent on it; FN_SEQ_NONE */
+    uint8_t challenges_sent;
+    uint8_t state;   /* fn_path_state */
+    bool owes;       /* a response is due */
+    bool persistent; /* the first path of a client: challenged until the deadline */
+} fn_path;
+
+/* Opens a candidate whose challenge is due at once. credit_bytes: what counts as received. */
+void fn_path_open(fn_path *path, const fn_congestion_ops *congestion, uint64_t credit_bytes,
+                  bool persistent, uint64_t now_ns);
+
+/* Bytes that may be sent on it now as far as its validation goes. */
+uint64_t fn_path_allowance(const fn_path *path);
+
+static inline bool fn_path_challenge_due(const fn_path *path, uint64_t now_ns)
+{
+    return path->state != FN_PATH_UNUSED && now_ns >= path->challenge_at_ns;
+}
+
+/* The data for a challenge that leaves now; sets the time of the next. */
+uint64_t fn_path_challenge(fn_path *path, fn_random *random, uint64_t now_ns);
+
+/* Asks a validated path whether it is still alive. */
+void fn_path_ask(fn_path *path, uint64_t now_ns);
+
+/* A PATH_RESPONSE came back on this path. True when it answers one of its challenges and the path
+ * was not validated before: MTU search and pacing start now. */
+bool fn_path_answered(fn_path *path, uint64_t data, uint32_t datagram_bytes_max, uint64_t now_ns);
+
+/* Gives up a candidate that does not answer; true when it did. */
+bool fn_path_give_up(fn_path *path, uint64_t now_ns);
+
+/* Rate and MTU follow the window after acknowledgements and losses. */
+void fn_path_refresh(fn_path *path, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,83 @@
+#include "core/conn_parts.h"
+
+enum {
+    RETRY_MS = 10 /* what could not leave (memory) is tried again after that */
+};
+
+/* Deadlines that a transmit answers. One that is past although transmit had nothing to send waits
+ * for memory or for the window: look again a little later. */
+static uint64_t transmit_deadline(const fn_conn *conn)
+{
+    uint64_t at_ns = conn->pace_at_ns;
+    if (conn->active != FN_CONN_PATH_UNKNOWN) {
+        at_ns = fn_min_u64(at_ns, fn_ack_deadline(&conn->acks));
+        if (conn->state == FN_CONN_CONNECTED)
+            at_ns = fn_min_u64(at_ns, fn_mtu_deadline(&conn->paths[conn->active].mtu));
+        if (conn->ping_due || conn->loss.probes_due > 0 || conn->flow.announce)
+            at_ns = 0;
+    }
+    for (uint32_t i = 0; i < FN_CONN_PATHS_MAX; i++)
+        if (conn->paths[i].state != FN_PATH_UNUSED)
+            at_ns = fn_min_u64(at_ns, conn->paths[i].challenge_at_ns);
+    if (at_ns > conn->quiet_ns)
+        return at_ns;
+    return conn->quiet_ns + RETRY_MS * FN_NS_PER_MS;
+}
+
+uint64_t fn_conn_deadline(const fn_conn *conn)
+{
+    if (conn->state == FN_CONN_DEAD)
+        return FN_NEVER;
+    if (fn_report_waiting(conn))
+        return 0;
+    uint64_t at_ns = fn_closing_deadline(conn);
+    if (conn->state >= FN_CONN_CLOSING)
+        return at_ns;
+    at_ns = fn_min_u64(at_ns, transmit_deadline(conn));
+    at_ns = fn_min_u64(at_ns, fn_loss_deadline(conn));
+    at_ns = fn_min_u64(at_ns, fn_idle_deadline(&conn->idle));
+    at_ns = fn_min_u64(at_ns, conn->receive_keys.previous_until_ns);
+    at_ns = fn_min_u64(at_ns, fn_channels_deadline(&conn->channels));
+    if (conn->state == FN_CONN_VALIDATING)
+        at_ns = fn_min_u64(at_ns, conn->config.connect_deadline_ns);
+    return at_ns;
+}
+
+static void check_idle(fn_conn *conn, uint64_t now_ns)
+{
+    switch (fn_idle_check(&conn->idle, now_ns)) {
+    case FN_IDLE_TIMEOUT:
+        fn_closing_timeout(conn, "nothing heard from the other side for the idle timeout");
+        return;
+    case FN_IDLE_KEEPALIVE:
+        conn->ping_due = true;
+        return;
+    case FN_IDLE_NOTHING:
+        return;
+    }
+}
+
+static void check_paths(fn_conn *conn, uint64_t now_ns)
+{
+    for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++)
+        if (conn->paths[i].state != FN_PATH_UNUSED && fn_path_give_up(&conn->paths[i], now_ns) &&
+            conn->paths[i].state == FN_PATH_UNUSED)
+            fn_loss_abandon_path(conn, i, now_ns);
+}
+
+void fn_conn_tick(fn_conn *conn, uint64_t now_ns)
+{
+    if (conn->state == FN_CONN_VALIDATING && now_ns >= conn->config.connect_deadline_ns)
+        fn_closing_timeout(conn, "no answer over UDP: is UDP blocked on the way?");
+    if (conn->state < FN_CONN_CLOSING) {
+        check_idle(conn, now_ns);
+        check_paths(conn, now_ns);
+        fn_loss_tick(conn, now_ns);
+        fn_receive_keys_tick(&conn->receive_keys, now_ns);
+        fn_send_outcome outcome = fn_conn_outcome(conn);
+        conn->counters.dropped_messages +=
+            fn_channels_expire(&conn->channels, &conn->store, now_ns, &outcome);
+    }
+    fn_report_pump(conn, now_ns);
+    fn_closing_tick(conn, now_ns);
+}
