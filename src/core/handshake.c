@@ -3,27 +3,16 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/units.h"
+#include "core/handshake_internal.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* `frames`: the frame that arrives, then the one that leaves. */
 #define FRAMES_BYTES     (2 * (size_t)FN_HELLO_FRAME_BYTES_MAX)
 #define RAW_BYTES_MIN    1024u
 #define RAW_BYTES_MAX    ((uint32_t)FN_TLS_HELLO_BYTES_MAX)
 #define FLUSH_NS         (FN_HANDSHAKE_FLUSH_MS * FN_NS_PER_MS)
-#define HEADER           ((size_t)FN_HELLO_FRAME_HEADER_BYTES)
 #define FRAMES_ALIGNMENT 16
-
-static uint8_t *in_frame(const fn_handshake *handshake)
-{
-    return handshake->frames;
-}
-
-static uint8_t *out_frame(const fn_handshake *handshake)
-{
-    return handshake->frames + FN_HELLO_FRAME_BYTES_MAX;
-}
 
 static bool has_ended(const fn_handshake *handshake)
 {
@@ -57,7 +46,7 @@ static void release_frames(fn_handshake *handshake)
     handshake->result.token_bytes = 0;
 }
 
-static bool reserve_frames(fn_handshake *handshake)
+bool fn_handshake_reserve_frames(fn_handshake *handshake)
 {
     handshake->frames = fn_memory_alloc(&handshake->config->memory, FRAMES_BYTES, FRAMES_ALIGNMENT);
     return handshake->frames != NULL;
@@ -100,9 +89,9 @@ static void end(fn_handshake *handshake, uint64_t now_ns, fn_handshake_state sta
     release_raw(handshake);
 }
 
-/* handshake->failure is set already. A server lets the client close first: closing a TCP connection
+/* A server lets the client close first: closing a TCP connection
  * with unread bytes resets it, and the alert or REJECT would be lost. */
-static void fail(fn_handshake *handshake, uint64_t now_ns)
+void fn_handshake_fail(fn_handshake *handshake, uint64_t now_ns)
 {
     assert(handshake->failure.code != FASTNET_OK);
     handshake->out_bytes = handshake->out_sent_bytes;
@@ -115,25 +104,24 @@ static void fail(fn_handshake *handshake, uint64_t now_ns)
 static void fail_with(fn_handshake *handshake, uint64_t now_ns, int code, const char *text)
 {
     fn_failure_set(&handshake->failure, code, "%s", text);
-    fail(handshake, now_ns);
+    fn_handshake_fail(handshake, now_ns);
 }
 
 static void fail_tls(fn_handshake *handshake, uint64_t now_ns)
 {
     handshake->failure = *fn_tls_failure(handshake->tls);
-    fail(handshake, now_ns);
+    fn_handshake_fail(handshake, now_ns);
 }
 
-/* What is in handshake->failure reaches the client too. */
-static void fail_and_reject(fn_handshake *handshake, uint64_t now_ns, uint32_t app_code)
+void fn_handshake_fail_and_reject(fn_handshake *handshake, uint64_t now_ns, uint32_t app_code)
 {
     const char *text = handshake->failure.text;
     fn_reject reject = {.result = (uint32_t)-handshake->failure.code,
                         .app_code = app_code,
                         .text = (const uint8_t *)text,
                         .text_bytes = strlen(text)};
-    fail(handshake, now_ns);
-    fn_writer writer = fn_writer_make(out_frame(handshake), FN_HELLO_FRAME_BYTES_MAX);
+    fn_handshake_fail(handshake, now_ns);
+    fn_writer writer = fn_writer_make(fn_handshake_out_frame(handshake), FN_HELLO_FRAME_BYTES_MAX);
     fn_hello_frame_begin(&writer);
     fn_reject_encode(&writer, &reject);
     fn_hello_frame_end(&writer, FN_HELLO_TYPE_REJECT);
@@ -145,9 +133,9 @@ static void fail_and_reject(fn_handshake *handshake, uint64_t now_ns, uint32_t a
 static void fail_protocol(fn_handshake *handshake, uint64_t now_ns)
 {
     if (handshake->is_server && handshake->state < FN_HANDSHAKE_ESTABLISHED)
-        fail_and_reject(handshake, now_ns, 0);
+        fn_handshake_fail_and_reject(handshake, now_ns, 0);
     else
-        fail(handshake, now_ns);
+        fn_handshake_fail(handshake, now_ns);
 }
 
 /* The other side is gone, or TLS broke. Once there are secrets, TLS is not needed any more, and
@@ -160,83 +148,10 @@ static void lose_transport(fn_handshake *handshake, uint64_t now_ns, int code)
     if (code == FASTNET_ERR_CLOSED) {
         fn_failure_set(&handshake->failure, code, "the %s closed the connection in the handshake",
                        other_side(handshake));
-        fail(handshake, now_ns);
+        fn_handshake_fail(handshake, now_ns);
     } else {
         fail_tls(handshake, now_ns);
     }
-}
-
-/* --- starting ------------------------------------------------------------------------- */
-
-void fn_handshake_init_server(fn_handshake *handshake, const fn_handshake_config *config,
-                              int64_t unix_time_s, uint64_t now_ns)
-{
-    memset(handshake, 0, sizeof *handshake);
-    handshake->config = config;
-    handshake->is_server = true;
-    handshake->unix_time_s = unix_time_s;
-    handshake->state = FN_HANDSHAKE_WAITING;
-    handshake->deadline_ns = fn_add_saturating(now_ns, config->timeout_ns);
-}
-
-static void write_hello(fn_handshake *handshake, const fn_handshake_target *target)
-{
-    const fn_handshake_config *config = handshake->config;
-    fn_hello hello = {.versions = {FN_HELLO_VERSION},
-                      .version_count = 1,
-                      .application_id = (const uint8_t *)config->application_id,
-                      .application_id_bytes = strlen(config->application_id),
-                      .application_build = config->application_build,
-                      .receiver_id = target->receiver_id,
-                      .limits = config->limits,
-                      .token = target->token,
-                      .token_bytes = target->token_bytes};
-    memcpy(hello.channel_table_hash, config->channel_table_hash, sizeof hello.channel_table_hash);
-    fn_writer writer = fn_writer_make(out_frame(handshake), FN_HELLO_FRAME_BYTES_MAX);
-    fn_hello_frame_begin(&writer);
-    fn_hello_encode(&writer, &hello);
-    fn_hello_frame_end(&writer, FN_HELLO_TYPE_HELLO);
-    handshake->out_bytes = (uint32_t)fn_writer_bytes(&writer);
-}
-
-static int check_target(const fn_handshake_config *config, const fn_handshake_target *target,
-                        fn_failure *failure)
-{
-    if (strlen(config->application_id) > FN_HELLO_APPLICATION_BYTES_MAX)
-        return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
-                              "the application id is longer than %u bytes",
-                              (unsigned)FN_HELLO_APPLICATION_BYTES_MAX);
-    if (target->token_bytes > FN_HELLO_TOKEN_BYTES_MAX)
-        return fn_failure_set(failure, FASTNET_ERR_ARGUMENT, "the token is longer than %u bytes",
-                              (unsigned)FN_HELLO_TOKEN_BYTES_MAX);
-    return FASTNET_OK;
-}
-
-int fn_handshake_init_client(fn_handshake *handshake, const fn_handshake_config *config,
-                             const fn_handshake_target *target, fn_failure *failure)
-{
-    memset(handshake, 0, sizeof *handshake);
-    handshake->config = config;
-    handshake->state = FN_HANDSHAKE_TLS;
-    handshake->deadline_ns = target->deadline_ns;
-    handshake->step_wanted = true;
-    int code = check_target(config, target, failure);
-    if (code != FASTNET_OK)
-        return code;
-    fn_tls_options options = {.server_name = target->server_name,
-                              .unix_time_s = target->unix_time_s,
-                              .session = target->session,
-                              .session_bytes = target->session_bytes};
-    fn_failure reason = {.code = FASTNET_OK};
-    handshake->tls = fn_tls_create(target->tls, &options, &reason);
-    if (handshake->tls == NULL)
-        return fn_failure_set(failure, reason.code, "%s", reason.text);
-    if (!reserve_frames(handshake)) {
-        fn_handshake_destroy(handshake);
-        return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for a handshake");
-    }
-    write_hello(handshake, target);
-    return FASTNET_OK;
 }
 
 void fn_handshake_destroy(fn_handshake *handshake)
@@ -319,14 +234,14 @@ void fn_handshake_receive_end(fn_handshake *handshake)
     handshake->step_wanted = true;
 }
 
-/* Gives TLS what is waiting to be written, and close_notify behind it. */
-static void push_out(fn_handshake *handshake)
+void fn_handshake_push_out(fn_handshake *handshake)
 {
     if (handshake->tls == NULL || handshake->state <= FN_HANDSHAKE_TLS)
         return;
     while (handshake->out_sent_bytes < handshake->out_bytes) {
         size_t written = 0;
-        int code = fn_tls_write(handshake->tls, out_frame(handshake) + handshake->out_sent_bytes,
+        int code = fn_tls_write(handshake->tls,
+                                fn_handshake_out_frame(handshake) + handshake->out_sent_bytes,
                                 handshake->out_bytes - handshake->out_sent_bytes, &written);
         if (code != FASTNET_OK)
             handshake->out_bytes = handshake->out_sent_bytes;
@@ -347,7 +262,7 @@ size_t fn_handshake_transmit(fn_handshake *handshake, uint8_t *out, size_t capac
     if (handshake->tls == NULL)
         return 0;
     size_t bytes = fn_tls_transmit(handshake->tls, out, capacity);
-    push_out(handshake);
+    fn_handshake_push_out(handshake);
     return bytes + fn_tls_transmit(handshake->tls, out + bytes, capacity - bytes);
 }
 
@@ -370,10 +285,10 @@ static void start_tls(fn_handshake *handshake, uint64_t now_ns)
     fn_tls_options options = {.unix_time_s = handshake->unix_time_s};
     handshake->tls = fn_tls_create(handshake->config->server_tls, &options, &handshake->failure);
     if (handshake->tls == NULL) {
-        fail(handshake, now_ns);
+        fn_handshake_fail(handshake, now_ns);
         return;
     }
-    if (!reserve_frames(handshake)) {
+    if (!fn_handshake_reserve_frames(handshake)) {
         fail_with(handshake, now_ns, FASTNET_ERR_MEMORY, "no memory for a handshake");
         return;
     }
@@ -411,7 +326,7 @@ static void step_tls(fn_handshake *handshake, uint64_t now_ns, bool *key_operati
     }
     learn_from_tls(handshake);
     handshake->state = FN_HANDSHAKE_HELLO;
-    push_out(handshake);
+    fn_handshake_push_out(handshake);
 }
 
 /* --- secrets -------------------------------------------------------------------------- */
@@ -419,13 +334,16 @@ static void step_tls(fn_handshake *handshake, uint64_t now_ns, bool *key_operati
 /* Both frames are whole: `in` and `out`, HELLO and WELCOME, are each other's on the two sides. */
 static int derive_secrets(fn_handshake *handshake)
 {
-    const uint8_t *in = in_frame(handshake), *out = out_frame(handshake);
-    size_t in_bytes = handshake->in_bytes - HEADER, out_bytes = handshake->out_bytes - HEADER;
+    const uint8_t *in = fn_handshake_in_frame(handshake), *out = fn_handshake_out_frame(handshake);
+    size_t in_bytes = handshake->in_bytes - FN_HANDSHAKE_HEADER,
+           out_bytes = handshake->out_bytes - FN_HANDSHAKE_HEADER;
     uint8_t context[FN_SECRETS_BYTES], exporter[FN_SECRETS_BYTES];
     if (handshake->is_server)
-        fn_secrets_context(in + HEADER, in_bytes, out + HEADER, out_bytes, context);
+        fn_secrets_context(in + FN_HANDSHAKE_HEADER, in_bytes, out + FN_HANDSHAKE_HEADER, out_bytes,
+                           context);
     else
-        fn_secrets_context(out + HEADER, out_bytes, in + HEADER, in_bytes, context);
+        fn_secrets_context(out + FN_HANDSHAKE_HEADER, out_bytes, in + FN_HANDSHAKE_HEADER, in_bytes,
+                           context);
     int code = fn_tls_export(handshake->tls, fn_secrets_exporter_label(handshake->config->exporter),
                              context, sizeof context, exporter);
     if (code != FASTNET_OK)
@@ -445,7 +363,7 @@ bool fn_handshake_take_secrets(fn_handshake *handshake, fn_secrets *out)
     return true;
 }
 
-static bool establish(fn_handshake *handshake, uint64_t now_ns)
+bool fn_handshake_establish(fn_handshake *handshake, uint64_t now_ns)
 {
     if (derive_secrets(handshake) != FASTNET_OK) {
         fail_with(handshake, now_ns, FASTNET_ERR_STATE, "TLS gave no keys for the session");
@@ -457,168 +375,6 @@ static bool establish(fn_handshake *handshake, uint64_t now_ns)
     handshake->deadline_ns = FN_NEVER;
     handshake->state = FN_HANDSHAKE_ESTABLISHED;
     return true;
-}
-
-/* --- server: HELLO -------------------------------------------------------------------- */
-
-/* The order is that of PROTOCOL.md section 3. */
-static int judge_hello(const fn_handshake *handshake, const fn_hello *hello, fn_failure *failure)
-{
-    const fn_handshake_config *config = handshake->config;
-    size_t id_bytes = strlen(config->application_id);
-    if (!fn_hello_offers(hello, FN_HELLO_VERSION))
-        return fn_failure_set(failure, FASTNET_ERR_VERSION,
-                              "the server speaks protocol version %u only",
-                              (unsigned)FN_HELLO_VERSION);
-    if (hello->application_id_bytes != id_bytes ||
-        memcmp(hello->application_id, config->application_id, id_bytes) != 0)
-        return fn_failure_set(failure, FASTNET_ERR_VERSION,
-                              "the server runs another application: the application ids differ");
-    if (memcmp(hello->channel_table_hash, config->channel_table_hash,
-               sizeof hello->channel_table_hash) != 0)
-        return fn_failure_set(failure, FASTNET_ERR_CHANNELS,
-                              "the channel tables of client and server differ");
-    const char *field = fn_limits_check(&hello->limits);
-    if (field != NULL)
-        return fn_failure_set(failure, FASTNET_ERR_PROTOCOL, "HELLO: the limit %s is out of range",
-                              field);
-    return FASTNET_OK;
-}
-
-static void start_deciding(fn_handshake *handshake, uint64_t now_ns)
-{
-    handshake->state = FN_HANDSHAKE_DECIDING;
-    handshake->left_ns = fn_sub_saturating(handshake->deadline_ns, now_ns);
-    handshake->deadline_ns = fn_add_saturating(now_ns, handshake->config->decide_timeout_ns);
-}
-
-static void handle_hello(fn_handshake *handshake, uint64_t now_ns)
-{
-    fn_hello hello;
-    fn_failure *failure = &handshake->failure;
-    if (fn_hello_decode(in_frame(handshake) + HEADER, handshake->in_bytes - HEADER, &hello,
-                        failure) != FASTNET_OK ||
-        judge_hello(handshake, &hello, failure) != FASTNET_OK) {
-        fail_and_reject(handshake, now_ns, 0);
-        return;
-    }
-    fn_handshake_result *result = &handshake->result;
-    result->limits = hello.limits;
-    result->agreed = fn_limits_agree(&handshake->config->limits, &hello.limits);
-    result->receiver_id = hello.receiver_id;
-    result->application_build = hello.application_build;
-    result->token = hello.token;
-    result->token_bytes = hello.token_bytes;
-    start_deciding(handshake, now_ns);
-}
-
-static bool is_sendable_host(const char *host)
-{
-    size_t bytes = 0;
-    for (; host[bytes] != '\0'; bytes++) {
-        if (host[bytes] <= 0x20 || host[bytes] > 0x7e)
-            return false;
-    }
-    return bytes <= FN_HELLO_HOST_BYTES_MAX;
-}
-
-static void write_welcome(fn_handshake *handshake, const fn_welcome *welcome)
-{
-    fn_writer writer = fn_writer_make(out_frame(handshake), FN_HELLO_FRAME_BYTES_MAX);
-    fn_hello_frame_begin(&writer);
-    fn_welcome_encode(&writer, welcome);
-    fn_hello_frame_end(&writer, FN_HELLO_TYPE_WELCOME);
-    handshake->out_bytes = (uint32_t)fn_writer_bytes(&writer);
-}
-
-int fn_handshake_accept(fn_handshake *handshake, uint64_t now_ns, uint32_t peer_id,
-                        uint32_t receiver_id, uint16_t udp_port, const char *udp_host)
-{
-    if (handshake->state != FN_HANDSHAKE_DECIDING)
-        return FASTNET_ERR_STATE;
-    if (udp_port == 0 || !is_sendable_host(udp_host))
-        return FASTNET_ERR_ARGUMENT;
-    fn_welcome welcome = {.version = FN_HELLO_VERSION,
-                          .peer_id = peer_id,
-                          .receiver_id = receiver_id,
-                          .udp_port = udp_port,
-                          .udp_host = (const uint8_t *)udp_host,
-                          .udp_host_bytes = strlen(udp_host),
-                          .limits = handshake->config->limits};
-    write_welcome(handshake, &welcome);
-    handshake->result.peer_id = peer_id;
-    handshake->deadline_ns = fn_add_saturating(now_ns, handshake->left_ns);
-    if (!establish(handshake, now_ns))
-        return handshake->failure.code;
-    push_out(handshake);
-    return FASTNET_OK;
-}
-
-int fn_handshake_reject(fn_handshake *handshake, uint64_t now_ns, int result, uint32_t app_code,
-                        const char *text)
-{
-    assert(result == FASTNET_ERR_REJECTED || result == FASTNET_ERR_FULL);
-    if (handshake->state != FN_HANDSHAKE_DECIDING)
-        return FASTNET_ERR_STATE;
-    fn_failure_set(&handshake->failure, result, "%s",
-                   text != NULL ? text : fastnet_result_text(result));
-    fail_and_reject(handshake, now_ns, app_code);
-    push_out(handshake);
-    return FASTNET_OK;
-}
-
-/* --- client: WELCOME, REJECT ---------------------------------------------------------- */
-
-static int judge_welcome(const fn_welcome *welcome, fn_failure *failure)
-{
-    if (welcome->version != FN_HELLO_VERSION)
-        return fn_failure_set(failure, FASTNET_ERR_VERSION,
-                              "the server chose protocol version %u, which was not offered",
-                              (unsigned)welcome->version);
-    const char *field = fn_limits_check(&welcome->limits);
-    if (field != NULL)
-        return fn_failure_set(failure, FASTNET_ERR_PROTOCOL,
-                              "WELCOME: the limit %s is out of range", field);
-    return FASTNET_OK;
-}
-
-static void handle_welcome(fn_handshake *handshake, uint64_t now_ns)
-{
-    fn_welcome welcome;
-    fn_failure *failure = &handshake->failure;
-    if (fn_welcome_decode(in_frame(handshake) + HEADER, handshake->in_bytes - HEADER, &welcome,
-                          failure) != FASTNET_OK ||
-        judge_welcome(&welcome, failure) != FASTNET_OK) {
-        fail(handshake, now_ns);
-        return;
-    }
-    fn_handshake_result *result = &handshake->result;
-    result->limits = welcome.limits;
-    result->peer_id = welcome.peer_id;
-    result->receiver_id = welcome.receiver_id;
-    result->udp_port = welcome.udp_port;
-    memcpy(result->udp_host, welcome.udp_host, welcome.udp_host_bytes);
-    result->udp_host[welcome.udp_host_bytes] = '\0';
-    establish(handshake, now_ns);
-}
-
-/* The text may be any bytes; no control character of it reaches a log. */
-static void handle_reject(fn_handshake *handshake, uint64_t now_ns)
-{
-    fn_reject reject;
-    if (fn_reject_decode(in_frame(handshake) + HEADER, handshake->in_bytes - HEADER, &reject,
-                         &handshake->failure) == FASTNET_OK) {
-        char text[FN_HELLO_TEXT_BYTES_MAX + 1];
-        for (size_t i = 0; i < reject.text_bytes; i++)
-            text[i] =
-                (char)(reject.text[i] < 0x20 || reject.text[i] == 0x7f ? '?' : reject.text[i]);
-        text[reject.text_bytes] = '\0';
-        int code = fn_reject_code(&reject);
-        handshake->app_code = reject.app_code;
-        fn_failure_set(&handshake->failure, code, "%s",
-                       reject.text_bytes > 0 ? text : fastnet_result_text(code));
-    }
-    fail(handshake, now_ns);
 }
 
 /* --- frames --------------------------------------------------------------------------- */
@@ -635,7 +391,8 @@ static bool check_header(fn_handshake *handshake, uint64_t now_ns)
 {
     fn_hello_type type;
     size_t body_bytes;
-    int code = fn_hello_frame_decode(in_frame(handshake), &type, &body_bytes, &handshake->failure);
+    int code = fn_hello_frame_decode(fn_handshake_in_frame(handshake), &type, &body_bytes,
+                                     &handshake->failure);
     if (code == FASTNET_OK && !is_expected(handshake, type))
         code = fn_failure_set(&handshake->failure, FASTNET_ERR_PROTOCOL,
                               "a handshake message of type %u is not expected from a %s",
@@ -648,9 +405,9 @@ static bool check_header(fn_handshake *handshake, uint64_t now_ns)
 /* Length of the frame that arrives, as far as it is known. */
 static size_t frame_bytes(const fn_handshake *handshake)
 {
-    if (handshake->in_bytes < HEADER)
-        return HEADER;
-    return HEADER + fn_load_be32(in_frame(handshake) + 1);
+    if (handshake->in_bytes < FN_HANDSHAKE_HEADER)
+        return FN_HANDSHAKE_HEADER;
+    return FN_HANDSHAKE_HEADER + fn_load_be32(fn_handshake_in_frame(handshake) + 1);
 }
 
 /* True when the frame is whole. Never reads beyond it. */
@@ -659,8 +416,9 @@ static bool read_frame(fn_handshake *handshake, uint64_t now_ns)
     size_t whole;
     while (handshake->in_bytes < (whole = frame_bytes(handshake))) {
         size_t bytes = 0;
-        int code = fn_tls_read(handshake->tls, in_frame(handshake) + handshake->in_bytes,
-                               whole - handshake->in_bytes, &bytes);
+        int code =
+            fn_tls_read(handshake->tls, fn_handshake_in_frame(handshake) + handshake->in_bytes,
+                        whole - handshake->in_bytes, &bytes);
         if (code != FASTNET_OK) {
             lose_transport(handshake, now_ns, code);
             return false;
@@ -668,7 +426,7 @@ static bool read_frame(fn_handshake *handshake, uint64_t now_ns)
         if (bytes == 0)
             return false;
         handshake->in_bytes += (uint32_t)bytes;
-        if (handshake->in_bytes == HEADER && !check_header(handshake, now_ns))
+        if (handshake->in_bytes == FN_HANDSHAKE_HEADER && !check_header(handshake, now_ns))
             return false;
     }
     return true;
@@ -677,11 +435,9 @@ static bool read_frame(fn_handshake *handshake, uint64_t now_ns)
 static void handle_frame(fn_handshake *handshake, uint64_t now_ns)
 {
     if (handshake->is_server)
-        handle_hello(handshake, now_ns);
-    else if (in_frame(handshake)[0] == FN_HELLO_TYPE_WELCOME)
-        handle_welcome(handshake, now_ns);
+        fn_handshake_handle_hello(handshake, now_ns);
     else
-        handle_reject(handshake, now_ns);
+        fn_handshake_handle_answer(handshake, now_ns);
 }
 
 /* After HELLO and after WELCOME nothing may follow but the end. */
@@ -729,7 +485,7 @@ static void expire(fn_handshake *handshake, uint64_t now_ns)
     if (handshake->state == FN_HANDSHAKE_DECIDING) {
         fn_failure_set(&handshake->failure, FASTNET_ERR_REJECTED,
                        "the server did not decide about this client in time");
-        fail_and_reject(handshake, now_ns, 0);
+        fn_handshake_fail_and_reject(handshake, now_ns, 0);
         return;
     }
     fn_failure_set(&handshake->failure, FASTNET_ERR_TIMEOUT,
@@ -737,7 +493,7 @@ static void expire(fn_handshake *handshake, uint64_t now_ns)
                        ? "the %s completed TLS, but did not send its part of the handshake in time"
                        : "the %s did not complete the TLS handshake in time",
                    other_side(handshake));
-    fail(handshake, now_ns);
+    fn_handshake_fail(handshake, now_ns);
     handshake->deadline_ns = now_ns;
 }
 
@@ -774,7 +530,7 @@ void fn_handshake_step(fn_handshake *handshake, uint64_t now_ns, bool *key_opera
         else
             work(handshake, now_ns, &used);
     }
-    push_out(handshake);
+    fn_handshake_push_out(handshake);
     if (key_operation != NULL)
         *key_operation = used;
 }
@@ -801,7 +557,7 @@ void fn_handshake_close(fn_handshake *handshake, uint64_t now_ns)
         end(handshake, now_ns, FN_HANDSHAKE_CLOSED);
     else
         fail_with(handshake, now_ns, FASTNET_ERR_CANCELLED, "cancelled by the caller");
-    push_out(handshake);
+    fn_handshake_push_out(handshake);
 }
 
 bool fn_handshake_finished(const fn_handshake *handshake, uint64_t now_ns)
