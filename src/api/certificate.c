@@ -219,6 +219,9 @@ void fastnet_certificate_options_init_sized(FastNetCertificateOptions *options,
                                             uint32_t struct_size)
 {
     FastNetCertificateOptions defaults = {.struct_size = struct_size, .days = 365};
+    if (!options || struct_size < sizeof options->struct_size) {
+        return;
+    }
     memset(options, 0, struct_size);
     memcpy(options, &defaults, struct_size < sizeof defaults ? struct_size : sizeof defaults);
 }
