@@ -27,7 +27,7 @@ typedef struct session_options {
                     "SHA-256 of the server's public key, instead of --ca"),                      \
         OPTION_FLAG("--insecure-without-verification", &(options)->insecure,                     \
                     "accept any certificate: anyone on the way can read and change everything"), \
-        OPTION_NUMBER("--timeout-ms", "N", &(options)->timeout_ms, 1, 600000,                   \
+        OPTION_NUMBER("--timeout-ms", "N", &(options)->timeout_ms, 1, 600000,                    \
                       "how long to wait for the connection, and for each answer; default 5000")
 
 typedef struct session {
