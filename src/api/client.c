@@ -1,0 +1,74 @@
+/* The short form for clients: an endpoint with one peer. */
+#include "api/connect_error.h"
+#include "api/endpoint.h"
+#include "api/goodbye.h"
+#include "api/poll.h"
+#include "api/talking.h"
+
+#define WAIT_NS FN_NS_PER_S /* each turn; the connect has its own deadline */
+
+/* The first event stays queued: CONNECTED is the application's first. */
+static const fn_event *wait_for_event(FastNetEndpoint *endpoint)
+{
+    const fn_event *event;
+    while ((event = fn_events_front(&endpoint->events)) == NULL) {
+        fn_pump_wait(endpoint, WAIT_NS);
+        fn_peers_sweep(endpoint);
+    }
+    return event;
+}
+
+/* Takes over the endpoint. */
+static FastNetClient give_up(FastNetEndpoint *endpoint, int code, const char *text)
+{
+    fn_connect_error_set(code, text);
+    fastnet_endpoint_destroy(endpoint);
+    return NULL;
+}
+
+static FastNetClient wait_until_connected(FastNetEndpoint *endpoint)
+{
+    FastNetEvent event;
+    if (wait_for_event(endpoint)->type == FN_EVENT_CONNECTED)
+        return endpoint;
+    fn_delivery_take(endpoint, &event, 1);
+    return give_up(endpoint, event.error_code, (const char *)event.data);
+}
+
+FastNetClient fastnet_client_connect(const char *host, uint16_t tls_port)
+{
+    FastNetConfig config;
+    FastNetEndpoint *endpoint;
+    fastnet_config_init(&config);
+    config.peers_max = 1;
+    if (fastnet_endpoint_create(&config, &endpoint) != FASTNET_OK)
+        return NULL;
+    FastNetResult result = fastnet_connect(endpoint, host, tls_port, NULL, &endpoint->client_peer);
+    if (result == FASTNET_ERR_ARGUMENT && host == NULL)
+        return give_up(endpoint, result, "host is NULL");
+    if (result != FASTNET_OK)
+        return give_up(endpoint, result, fastnet_last_error_text(endpoint));
+    return wait_until_connected(endpoint);
+}
+
+int32_t fastnet_client_send(FastNetClient client, uint8_t channel, const uint8_t *data,
+                            uint32_t data_len)
+{
+    if (client == NULL)
+        return FASTNET_ERR_ARGUMENT;
+    int32_t result = fn_send_at_once(client, client->client_peer, channel, data, data_len);
+    return result == FASTNET_ERR_PEER ? FASTNET_ERR_STATE : result;
+}
+
+bool fastnet_client_poll(FastNetClient client, FastNetEvent *event)
+{
+    return fn_poll_one(client, event);
+}
+
+void fastnet_client_disconnect(FastNetClient client)
+{
+    if (client == NULL)
+        return;
+    fn_goodbye_wait(client);
+    fastnet_endpoint_destroy(client);
+}

@@ -1,0 +1,51 @@
+/*
+ * config.h: what the application asked for, checked and copied, so that nothing of it is borrowed
+ * after create.
+ *
+ * Versions: struct_size says how much of the struct the application knows. What it does not know
+ * has its default; what it knows and we do not must be zero.
+ */
+#ifndef FN_API_CONFIG_H
+#define FN_API_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "core/channel_table.h"
+#include "core/hello.h"
+#include "crypto/failure.h"
+#include "crypto/tls_context.h"
+#include "fastnet.h"
+
+enum {
+    FN_CONFIG_APPLICATION_ID_BYTES = FN_HELLO_APPLICATION_BYTES_MAX + 1,
+};
+
+typedef struct fn_config {
+    /* The application's values. Its string and table pointers are good during create only; use the
+     * copies below afterwards. */
+    FastNetConfig given;
+    char application_id[FN_CONFIG_APPLICATION_ID_BYTES];
+    char advertised_host[FN_HOST_TEXT_BYTES]; /* "" = the address that the client connected to */
+    uint16_t advertised_port;                 /* 0 = the bound UDP port */
+    fn_address bind_address;                  /* port 0 */
+    FastNetChannelConfig channels[FASTNET_CHANNELS_MAX];
+    uint32_t channel_count;
+    uint8_t channel_table_hash[FN_HASH_BYTES];
+    fn_limits limits; /* what HELLO and WELCOME say of us */
+} fn_config;
+
+/* Checks every field and fills out. ERR_ARGUMENT: the sentence names the field and its range. */
+int fn_config_read(const FastNetConfig *given, fn_config *out, fn_failure *failure);
+
+/* The same for one connect's options: out has every field, those that the application does not know
+ * zero. given may be NULL. */
+int fn_config_read_options(const FastNetConnectOptions *given, FastNetConnectOptions *out,
+                           fn_failure *failure);
+
+/* Of the pool: what each connection is promised, and the most it can hold. */
+size_t fn_config_connection_floor_bytes(const fn_config *config);
+size_t fn_config_connection_cap_bytes(const fn_config *config);
+
+#endif

@@ -1,0 +1,326 @@
+#include "api/datagrams.h"
+
+#include <string.h>
+
+#include "api/endpoint.h"
+#include "api/session.h"
+#include "base/bytes.h"
+
+/* A slow application must not keep the socket unread for longer than this. */
+#define READ_INTERVAL_NS    (5 * FN_NS_PER_MS)
+#define RECEIVE_BUDGET_NS   (2 * FN_NS_PER_MS)
+#define SOCKET_BUFFER_BYTES (1024 * 1024)
+
+enum {
+    DATAGRAMS_PER_POLL = 1024,
+    HEADER_BYTES = 5, /* first byte and receiver id */
+    TOP_BITS_MASK = 0xf0,
+    TOP_BITS_SESSION = 0xc0,
+};
+
+/* --- the socket --- */
+
+static int open_socket(FastNetEndpoint *endpoint, fn_io_error *error)
+{
+    fn_address local;
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    fn_udp_options options = {
+        .local = endpoint->config.bind_address,
+        .receive_buffer_bytes = SOCKET_BUFFER_BYTES,
+        .send_buffer_bytes = SOCKET_BUFFER_BYTES,
+    };
+    options.local.port = endpoint->config.given.udp_port;
+    int code = fn_udp_open(&datagrams->udp, &options, error);
+    if (code != FASTNET_OK)
+        return code;
+    datagrams->open = true;
+    code = fn_udp_local(&datagrams->udp, &local, error);
+    if (code != FASTNET_OK)
+        return code;
+    datagrams->local_port = local.port;
+    return fn_poller_add(&endpoint->poller, datagrams->udp.handle, fn_token_make(FN_TOKEN_UDP, 0),
+                         FN_POLL_READ, error);
+}
+
+static void close_socket(FastNetEndpoint *endpoint)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    if (!datagrams->open)
+        return;
+    fn_poller_remove(&endpoint->poller, datagrams->udp.handle);
+    datagrams->before = fn_datagrams_counters(endpoint);
+    fn_udp_close(&datagrams->udp);
+    datagrams->open = false;
+}
+
+int fn_datagrams_open(FastNetEndpoint *endpoint, fn_failure *failure)
+{
+    fn_io_error error;
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    datagrams->datagram_bytes =
+        (uint32_t)fn_align_up(endpoint->config.limits.datagram_bytes_max, 64);
+    uint32_t count = FN_DATAGRAMS_BUFFERS + FN_DATAGRAMS_BATCH;
+    uint8_t *bytes =
+        fn_blocks_take(&endpoint->blocks, (size_t)count * datagrams->datagram_bytes, false);
+    if (bytes == NULL)
+        return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for datagrams");
+    for (uint32_t i = 0; i < FN_DATAGRAMS_BUFFERS; i++) {
+        datagrams->inbound[i].data = bytes + (size_t)i * datagrams->datagram_bytes;
+        datagrams->inbound[i].capacity = datagrams->datagram_bytes;
+    }
+    for (uint32_t i = 0; i < FN_DATAGRAMS_BATCH; i++) {
+        datagrams->outbound[i].data =
+            bytes + (size_t)(FN_DATAGRAMS_BUFFERS + i) * datagrams->datagram_bytes;
+    }
+    int code = open_socket(endpoint, &error);
+    return code == FASTNET_OK ? code : fn_failure_set(failure, code, "%s", error.text);
+}
+
+void fn_datagrams_close(FastNetEndpoint *endpoint)
+{
+    close_socket(endpoint);
+    fn_bad_link_destroy(&endpoint->blocks.memory, endpoint->datagrams.bad_link);
+    endpoint->datagrams.bad_link = NULL;
+}
+
+/* A connected socket keeps the local address it got, even when it is connected anew: another server
+ * may lie behind another interface, so it gets a new socket. */
+int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote)
+{
+    fn_io_error error;
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    const FastNetConfig *given = &endpoint->config.given;
+    if (given->listen || given->peers_max > 1)
+        return FASTNET_OK;
+    if (datagrams->udp.connected && fn_address_equal(&datagrams->udp.peer, remote))
+        return FASTNET_OK;
+    if (datagrams->udp.connected) {
+        close_socket(endpoint);
+        datagrams->outbound_count = 0;
+        int code = open_socket(endpoint, &error);
+        if (code != FASTNET_OK)
+            return fn_report_error(&endpoint->report, FN_LOG_ERROR, code, error.text);
+    }
+    int code = fn_udp_connect(&datagrams->udp, remote, &error);
+    return code == FASTNET_OK ? code
+                              : fn_report_error(&endpoint->report, FN_LOG_ERROR, code, error.text);
+}
+
+fn_udp_counters fn_datagrams_counters(const FastNetEndpoint *endpoint)
+{
+    const fn_datagrams *datagrams = &endpoint->datagrams;
+    fn_udp_counters sum = datagrams->before;
+    if (!datagrams->open)
+        return sum;
+    const fn_udp_counters *now = &datagrams->udp.counters;
+    sum.receive_calls += now->receive_calls;
+    sum.received += now->received;
+    sum.truncated += now->truncated;
+    sum.send_calls += now->send_calls;
+    sum.sent += now->sent;
+    return sum;
+}
+
+/* --- receiving --- */
+
+/* Only sealed session datagrams are for us; the rest of the first byte is the session's to judge.
+ */
+static void handle(FastNetEndpoint *endpoint, const fn_address *from, uint8_t *data, size_t bytes,
+                   uint64_t now_ns)
+{
+    fn_peer *peer = NULL;
+    if (bytes > HEADER_BYTES && (data[0] & TOP_BITS_MASK) == TOP_BITS_SESSION)
+        peer = fn_peer_by_receiver_id(endpoint, fn_load_be32(data + 1));
+    if (peer == NULL)
+        endpoint->datagrams.unknown++;
+    else if (fn_session_receive(endpoint, peer, now_ns, from, data, bytes) == FN_CONN_DROPPED)
+        endpoint->datagrams.rejected++;
+}
+
+/* The system may hand over several datagrams of one sender in one buffer. */
+static void handle_entry(FastNetEndpoint *endpoint, fn_datagram *entry, uint64_t now_ns)
+{
+    uint32_t segment = entry->segment_bytes > 0 ? entry->segment_bytes : entry->length;
+    for (uint32_t at = 0; at < entry->length; at += segment) {
+        uint32_t bytes = fn_min_u32(segment, entry->length - at);
+        handle(endpoint, &entry->address, entry->data + at, bytes, now_ns);
+    }
+}
+
+/* One datagram can bring as many messages as fit it, and one in each direction can end. */
+static bool has_room(const FastNetEndpoint *endpoint)
+{
+    uint32_t capacity = endpoint->events.ring.capacity;
+    return fn_events_room(&endpoint->events) > capacity / 2;
+}
+
+static bool handle_filled(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    while (datagrams->inbound_next < datagrams->inbound_filled) {
+        if (!has_room(endpoint))
+            return false;
+        handle_entry(endpoint, &datagrams->inbound[datagrams->inbound_next++], now_ns);
+    }
+    return true;
+}
+
+/* Returns how many were received; buffers that no event points into are used again at once. */
+static size_t receive_batch(FastNetEndpoint *endpoint, uint64_t now_ns, bool *handled)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    uint32_t first = datagrams->inbound_filled;
+    uint32_t events = fn_ring_count(&endpoint->events.ring);
+    size_t count = fn_udp_receive(&datagrams->udp, &datagrams->inbound[first], FN_DATAGRAMS_BATCH);
+    datagrams->inbound_filled = first + (uint32_t)count;
+    *handled = handle_filled(endpoint, now_ns);
+    if (*handled && fn_ring_count(&endpoint->events.ring) == events) {
+        datagrams->inbound_filled = first;
+        datagrams->inbound_next = first;
+    }
+    return count;
+}
+
+/* No event is queued, and what was delivered has been released: nobody looks at the buffers. */
+static void start_over(FastNetEndpoint *endpoint)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    if (!fn_delivery_pending(endpoint) && datagrams->inbound_next == datagrams->inbound_filled) {
+        datagrams->inbound_next = 0;
+        datagrams->inbound_filled = 0;
+    }
+}
+
+bool fn_datagrams_receive(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    if (!handle_filled(endpoint, now_ns))
+        return false;
+    start_over(endpoint);
+    if (fn_delivery_pending(endpoint) && now_ns - datagrams->read_ns < READ_INTERVAL_NS)
+        return false;
+    bool handled = true;
+    uint64_t start_ns = now_ns;
+    datagrams->read_ns = now_ns;
+    for (size_t total = 0; handled && total < DATAGRAMS_PER_POLL;) {
+        if (datagrams->inbound_filled + FN_DATAGRAMS_BATCH > FN_DATAGRAMS_BUFFERS)
+            return false;
+        size_t count = receive_batch(endpoint, now_ns, &handled);
+        if (count < FN_DATAGRAMS_BATCH)
+            return handled;
+        total += count;
+        now_ns = fn_endpoint_clock(endpoint);
+        if (now_ns - start_ns > RECEIVE_BUDGET_NS)
+            return false;
+    }
+    return false;
+}
+
+/* --- sending --- */
+
+static void set_write_interest(FastNetEndpoint *endpoint, bool on)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    datagrams->blocked = on;
+    fn_poller_modify(&endpoint->poller, datagrams->udp.handle, fn_token_make(FN_TOKEN_UDP, 0),
+                     on ? FN_POLL_READ | FN_POLL_WRITE : FN_POLL_READ, NULL);
+}
+
+void fn_datagrams_unblock(FastNetEndpoint *endpoint)
+{
+    if (endpoint->datagrams.blocked)
+        set_write_interest(endpoint, false);
+}
+
+static void too_big(FastNetEndpoint *endpoint, const fn_send_slot *slot, uint32_t bytes)
+{
+    fn_peer *peer = fn_peer_find_any(endpoint, slot->peer);
+    if (peer == NULL || peer->conn == NULL)
+        return;
+    fn_conn_path_too_big(peer->conn, slot->path, bytes);
+    fn_peer_touch(endpoint, peer);
+}
+
+/* Moves what the socket did not take to the front: batch and slots keep their buffers apart. */
+static void keep_from(fn_datagrams *datagrams, uint32_t first)
+{
+    uint32_t kept = datagrams->outbound_count - first;
+    for (uint32_t i = 0; first > 0 && i < kept; i++) {
+        fn_send_slot slot = datagrams->outbound[i];
+        fn_datagram entry = datagrams->batch[i];
+        datagrams->outbound[i] = datagrams->outbound[first + i];
+        datagrams->batch[i] = datagrams->batch[first + i];
+        datagrams->outbound[first + i] = slot;
+        datagrams->batch[first + i] = entry;
+    }
+    datagrams->outbound_count = kept;
+}
+
+static void send_batch(FastNetEndpoint *endpoint)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    uint32_t count = datagrams->outbound_count;
+    uint32_t done = 0;
+    if (count == 0 || datagrams->blocked)
+        return;
+    fn_udp_send(&datagrams->udp, datagrams->batch, count);
+    for (; done < count && datagrams->batch[done].outcome != FN_UDP_WOULD_BLOCK; done++) {
+        if (datagrams->batch[done].outcome == FN_UDP_TOO_BIG)
+            too_big(endpoint, &datagrams->outbound[done], datagrams->batch[done].length);
+    }
+    keep_from(datagrams, done);
+    if (done < count)
+        set_write_interest(endpoint, true);
+}
+
+fn_send_slot *fn_datagrams_slot(FastNetEndpoint *endpoint)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    if (datagrams->blocked)
+        return NULL;
+    if (datagrams->outbound_count == FN_DATAGRAMS_BATCH)
+        send_batch(endpoint);
+    return datagrams->outbound_count < FN_DATAGRAMS_BATCH
+               ? &datagrams->outbound[datagrams->outbound_count]
+               : NULL;
+}
+
+static void commit(fn_datagrams *datagrams, const fn_send_slot *slot, const fn_address *to,
+                   size_t bytes)
+{
+    datagrams->batch[datagrams->outbound_count++] =
+        (fn_datagram){.address = *to, .data = slot->data, .length = (uint32_t)bytes};
+}
+
+void fn_datagrams_commit(FastNetEndpoint *endpoint, fn_send_slot *slot, FastNetPeerId peer,
+                         uint8_t path, const fn_address *to, size_t bytes)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    slot->peer = peer;
+    slot->path = path;
+    if (datagrams->bad_link != NULL)
+        fn_bad_link_put(datagrams->bad_link, endpoint->now_ns, to, slot->data, (uint32_t)bytes);
+    else
+        commit(datagrams, slot, to, bytes);
+}
+
+static void send_held_back(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    const fn_bad_link_item *item;
+    fn_send_slot *slot;
+    while (fn_bad_link_deadline_ns(datagrams->bad_link) <= now_ns &&
+           (slot = fn_datagrams_slot(endpoint)) != NULL) {
+        item = fn_bad_link_take(datagrams->bad_link, now_ns);
+        slot->peer = 0;
+        memcpy(slot->data, item->data, item->bytes);
+        commit(datagrams, slot, &item->to, item->bytes);
+    }
+}
+
+void fn_datagrams_send(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    if (endpoint->datagrams.bad_link != NULL)
+        send_held_back(endpoint, now_ns);
+    send_batch(endpoint);
+}

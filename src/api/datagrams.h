@@ -1,0 +1,85 @@
+/*
+ * datagrams.h: between the UDP socket and the sessions.
+ *
+ * Receiving: batches of 32 into a fixed block of buffers. Messages are delivered out of these
+ * buffers without a copy, so a buffer is filled again only when no event points into it any more:
+ * the block starts over when all its datagrams were handled and no event is queued or delivered.
+ *
+ * Sending: sessions write sealed datagrams into the slots of one batch. What the socket does not
+ * take stays, and goes again as the same bytes: a packet number is never sealed twice.
+ */
+#ifndef FN_API_DATAGRAMS_H
+#define FN_API_DATAGRAMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/bad_link.h"
+#include "base/address.h"
+#include "crypto/failure.h"
+#include "fastnet.h"
+#include "io/udp.h"
+
+enum {
+    FN_DATAGRAMS_BATCH = 32,
+    FN_DATAGRAMS_BUFFERS = 256, /* received in one poll at most, while their messages wait */
+};
+
+/* One datagram on its way out. */
+typedef struct fn_send_slot {
+    uint8_t *data;
+    FastNetPeerId peer;
+    uint8_t path;
+} fn_send_slot;
+
+typedef struct fn_datagrams {
+    fn_udp udp;
+    bool open;
+    bool blocked; /* the socket is full: we wait until it is writable */
+    uint16_t local_port;
+    uint32_t datagram_bytes; /* of each buffer and slot */
+    uint64_t read_ns;        /* when the socket was last read */
+    fn_udp_counters before;  /* of sockets that were replaced */
+    uint64_t unknown;        /* no such receiver id, or not ours */
+    uint64_t rejected;       /* dropped by the session that they named */
+    fn_bad_link *bad_link;   /* NULL = off */
+
+    fn_datagram inbound[FN_DATAGRAMS_BUFFERS];
+    uint32_t inbound_next;   /* the first one not handled yet */
+    uint32_t inbound_filled; /* the first free buffer */
+
+    fn_datagram batch[FN_DATAGRAMS_BATCH];
+    fn_send_slot outbound[FN_DATAGRAMS_BATCH];
+    uint32_t outbound_count;
+} fn_datagrams;
+
+/* Opens the UDP port and takes memory from the endpoint's blocks. */
+int fn_datagrams_open(FastNetEndpoint *endpoint, fn_failure *failure);
+void fn_datagrams_close(FastNetEndpoint *endpoint);
+
+/* A client's session to that address is about to begin. An endpoint with one single peer that does
+ * not listen connects its socket to it: the kernel then filters, and calls are cheaper. */
+int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote);
+
+/* Receives and handles datagrams until the socket is empty. False: it was not emptied, because
+ * there was too much for one poll, or because events wait for the application. */
+bool fn_datagrams_receive(FastNetEndpoint *endpoint, uint64_t now_ns);
+
+/* The next free slot of the send batch; NULL when the socket is full. */
+fn_send_slot *fn_datagrams_slot(FastNetEndpoint *endpoint);
+
+/* The slot was filled. */
+void fn_datagrams_commit(FastNetEndpoint *endpoint, fn_send_slot *slot, FastNetPeerId peer,
+                         uint8_t path, const fn_address *to, size_t bytes);
+
+/* Hands the batch to the socket, and what the bad link held back long enough. */
+void fn_datagrams_send(FastNetEndpoint *endpoint, uint64_t now_ns);
+
+/* The socket is writable again. */
+void fn_datagrams_unblock(FastNetEndpoint *endpoint);
+
+/* All counters, of replaced sockets too. */
+fn_udp_counters fn_datagrams_counters(const FastNetEndpoint *endpoint);
+
+#endif

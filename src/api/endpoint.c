@@ -1,0 +1,227 @@
+#include "api/endpoint.h"
+
+#include <string.h>
+
+#include "api/connect_error.h"
+#include "api/goodbye.h"
+#include "api/poll.h"
+#include "base/bytes.h"
+#include "crypto/aead.h"
+#include "io/clock.h"
+#include "io/entropy.h"
+#include "io/resolve.h"
+
+enum {
+    SOCKETS_BESIDE_LINKS = 2, /* UDP and the listener */
+};
+
+uint64_t fn_endpoint_clock(FastNetEndpoint *endpoint)
+{
+    return endpoint->now_ns = fn_clock_monotonic_ns();
+}
+
+uint64_t fastnet_now_ns(void)
+{
+    return fn_clock_monotonic_ns();
+}
+
+const char *fastnet_version(void)
+{
+#define TEXT_OF(number)              #number
+#define VERSION(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
+    return VERSION(FASTNET_VERSION_MAJOR, FASTNET_VERSION_MINOR, FASTNET_VERSION_PATCH);
+#undef VERSION
+#undef TEXT_OF
+}
+
+/* --- create: the parts, in the order in which they need each other --- */
+
+static int no_memory(const char *what, fn_failure *failure)
+{
+    return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for %s", what);
+}
+
+static int init_random(FastNetEndpoint *endpoint, fn_failure *failure)
+{
+    uint8_t seed[FN_RANDOM_SEED_BYTES];
+    fn_io_error error;
+    int code = fn_entropy_fill(seed, sizeof seed, &error);
+    if (code != FASTNET_OK)
+        return fn_failure_set(failure, code, "%s", error.text);
+    fn_random_start(&endpoint->random, seed);
+    fn_bytes_wipe(seed, sizeof seed);
+    return fn_aead_start()
+               ? FASTNET_OK
+               : fn_failure_set(failure, FASTNET_ERR_SYSTEM, "the cipher library did not start");
+}
+
+static int init_trust(FastNetEndpoint *endpoint, fn_failure *failure)
+{
+    return fn_trust_init(&endpoint->trust, &endpoint->blocks.memory, &endpoint->config.given,
+                         failure);
+}
+
+static int init_pool(FastNetEndpoint *endpoint, fn_failure *failure)
+{
+    size_t bytes =
+        (size_t)endpoint->config.given.memory_bytes_max & ~(size_t)(FN_POOL_BLOCK_BYTES_MIN - 1);
+    void *arena = fn_blocks_take(&endpoint->blocks, bytes, false);
+    void *metadata = fn_blocks_take(&endpoint->blocks, fn_pool_metadata_bytes(bytes), false);
+    if (arena == NULL || metadata == NULL)
+        return no_memory("memory_bytes_max", failure);
+    fn_pool_init(&endpoint->pool, arena, bytes, metadata);
+    return FASTNET_OK;
+}
+
+static int init_timers(FastNetEndpoint *endpoint, fn_failure *failure)
+{
+    uint32_t capacity = fn_links_capacity(endpoint) + endpoint->config.given.peers_max;
+    fn_heap_node **nodes = fn_blocks_take(&endpoint->blocks, capacity * sizeof *nodes, false);
+    if (nodes == NULL)
+        return no_memory("timers", failure);
+    fn_heap_init(&endpoint->timers, nodes, capacity);
+    return FASTNET_OK;
+}
+
+static int init_tables(FastNetEndpoint *endpoint, fn_failure *failure)
+{
+    if (fn_peers_init(endpoint) != FASTNET_OK || fn_links_init(endpoint) != FASTNET_OK ||
+        fn_delivery_init(endpoint) != FASTNET_OK)
+        return no_memory("the peers", failure);
+    return FASTNET_OK;
+}
+
+static int init_shared(FastNetEndpoint *endpoint, fn_failure *failure)
+{
+    const fn_config *config = &endpoint->config;
+    fn_handshake_config *handshake = &endpoint->links.config;
+    (void)failure;
+    endpoint->shared = (fn_conn_shared){
+        .pool = &endpoint->pool,
+        .random = &endpoint->random,
+        .events = &endpoint->events,
+        .channels = config->channels,
+        .channel_count = config->channel_count,
+    };
+    *handshake = (fn_handshake_config){
+        .memory = endpoint->blocks.memory,
+        .application_id = config->application_id,
+        .application_build = config->given.application_build,
+        .limits = config->limits,
+        .exporter = FN_SECRETS_EXPORTER_CLIENT_SERVER,
+        .timeout_ns = config->given.handshake_timeout_ms * FN_NS_PER_MS,
+        .decide_timeout_ns = config->given.connect_request_timeout_ms * FN_NS_PER_MS,
+    };
+    memcpy(handshake->channel_table_hash, config->channel_table_hash,
+           sizeof handshake->channel_table_hash);
+    return FASTNET_OK;
+}
+
+static int init_poller(FastNetEndpoint *endpoint, fn_failure *failure)
+{
+    fn_io_error error;
+    uint32_t peers = endpoint->config.given.peers_max;
+    uint32_t capacity = fn_links_capacity(endpoint) + SOCKETS_BESIDE_LINKS +
+                        fn_min_u32(peers, 256) * FN_RESOLVE_ADDRESSES_MAX;
+    size_t bytes = fn_poller_memory_bytes(capacity);
+    void *memory = bytes > 0 ? fn_blocks_take(&endpoint->blocks, bytes, true) : NULL;
+    if (bytes > 0 && memory == NULL)
+        return no_memory("the poller", failure);
+    int code = fn_poller_open(&endpoint->poller, memory, capacity, &error);
+    if (code != FASTNET_OK)
+        return fn_failure_set(failure, code, "%s", error.text);
+    endpoint->poller_open = true;
+    return FASTNET_OK;
+}
+
+static int init_parts(FastNetEndpoint *endpoint, fn_failure *failure)
+{
+    static int (*const parts[])(FastNetEndpoint *, fn_failure *) = {
+        init_random, init_trust,  init_pool,         init_timers,      init_tables,
+        init_shared, init_poller, fn_datagrams_open, fn_incoming_open,
+    };
+    int code = FASTNET_OK;
+    for (size_t i = 0; code == FASTNET_OK && i < FN_ARRAY_COUNT(parts); i++)
+        code = parts[i](endpoint, failure);
+    return code;
+}
+
+/* --- destroy --- */
+
+static void free_endpoint(FastNetEndpoint *endpoint)
+{
+    fn_blocks blocks = endpoint->blocks;
+    if (endpoint->links.rows != NULL)
+        fn_links_free(endpoint);
+    if (endpoint->poller_open) {
+        fn_incoming_close(endpoint);
+        fn_datagrams_close(endpoint);
+        fn_poller_close(&endpoint->poller);
+    }
+    fn_trust_free(&endpoint->trust);
+    fn_random_wipe(&endpoint->random);
+    fn_blocks_free(&blocks);
+}
+
+void fastnet_endpoint_destroy(FastNetEndpoint *endpoint)
+{
+    if (endpoint == NULL)
+        return;
+    fn_pump_release(endpoint);
+    fn_goodbye_now(endpoint);
+    free_endpoint(endpoint);
+}
+
+/* --- create --- */
+
+/* The config is large: it is read into the endpoint's own memory. */
+static int allocate(const FastNetConfig *config, FastNetEndpoint **out, fn_failure *failure)
+{
+    FastNetAllocator allocator = {0};
+    if (config->struct_size >= sizeof *config)
+        allocator = config->allocator;
+    if ((allocator.alloc == NULL) != (allocator.free == NULL)) {
+        return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
+                              "allocator has only one of alloc and free; it needs both or none");
+    }
+    fn_blocks blocks = {.memory = fn_allocator_memory(&allocator)};
+    *out = fn_blocks_take(&blocks, sizeof **out, true);
+    if (*out == NULL)
+        return no_memory("the endpoint", failure);
+    (*out)->blocks = blocks;
+    return FASTNET_OK;
+}
+
+int fn_endpoint_create(const FastNetConfig *config, FastNetEndpoint **out, fn_failure *failure)
+{
+    int code = allocate(config, out, failure);
+    if (code != FASTNET_OK)
+        return code;
+    FastNetEndpoint *endpoint = *out;
+    code = fn_config_read(config, &endpoint->config, failure);
+    if (code == FASTNET_OK) {
+        const FastNetConfig *given = &endpoint->config.given;
+        endpoint->report.log = (fn_log){given->log, given->log_user, given->log_level};
+        code = init_parts(endpoint, failure);
+    }
+    if (code != FASTNET_OK) {
+        free_endpoint(endpoint);
+        *out = NULL;
+    }
+    return code;
+}
+
+FastNetResult fastnet_endpoint_create(const FastNetConfig *config, FastNetEndpoint **out)
+{
+    fn_failure failure = {0};
+    if (out != NULL)
+        *out = NULL;
+    if (config == NULL || out == NULL)
+        return fn_connect_error_set(FASTNET_ERR_ARGUMENT, "config or out is NULL");
+    int code = fn_endpoint_create(config, out, &failure);
+    if (code == FASTNET_OK)
+        fn_connect_error_clear();
+    else
+        fn_connect_error_set(code, failure.text);
+    return (FastNetResult)code;
+}

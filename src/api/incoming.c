@@ -1,0 +1,294 @@
+#include "api/incoming.h"
+
+#include <string.h>
+
+#include "api/endpoint.h"
+#include "api/session.h"
+#include "base/text.h"
+#include "io/clock.h"
+
+enum {
+    ACCEPTS_PER_POLL = 64,
+    LOG_LINES_PER_SECOND = 10,
+};
+
+/* --- listening --- */
+
+static fn_admission_config admission_config(const FastNetConfig *given)
+{
+    return (fn_admission_config){
+        .handshakes_max = given->handshakes_max,
+        .requests_max = given->peers_max,
+        .handshakes_per_address_per_s = given->handshakes_per_address_per_s,
+    };
+}
+
+static int init_admission(FastNetEndpoint *endpoint)
+{
+    fn_admission_config config = admission_config(&endpoint->config.given);
+    uint8_t seed[FN_SIPHASH_KEY_BYTES];
+    void *memory = fn_blocks_take(&endpoint->blocks, fn_admission_memory_bytes(), true);
+    if (memory == NULL)
+        return FASTNET_ERR_MEMORY;
+    fn_random_fill(&endpoint->random, seed, sizeof seed);
+    fn_admission_init(&endpoint->incoming.admission, &config, memory, seed);
+    return FASTNET_OK;
+}
+
+static int listen_on(FastNetEndpoint *endpoint, fn_failure *failure)
+{
+    fn_io_error error;
+    fn_address local;
+    fn_incoming *incoming = &endpoint->incoming;
+    fn_tcp_listen_options options = {.local = endpoint->config.bind_address};
+    options.local.port = endpoint->config.given.tls_port;
+    int code = fn_tcp_listen(&incoming->listener, &options, &error);
+    if (code != FASTNET_OK)
+        return fn_failure_set(failure, code, "%s", error.text);
+    incoming->listening = true;
+    code = fn_tcp_listener_local(&incoming->listener, &local, &error);
+    if (code == FASTNET_OK) {
+        incoming->tls_port = local.port;
+        code = fn_poller_add(&endpoint->poller, incoming->listener.handle,
+                             fn_token_make(FN_TOKEN_LISTENER, 0), FN_POLL_READ, &error);
+    }
+    return code == FASTNET_OK ? code : fn_failure_set(failure, code, "%s", error.text);
+}
+
+int fn_incoming_open(FastNetEndpoint *endpoint, fn_failure *failure)
+{
+    const FastNetConfig *given = &endpoint->config.given;
+    if (init_admission(endpoint) != FASTNET_OK)
+        return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for the admission table");
+    if (!given->listen)
+        return FASTNET_OK;
+    fn_tls_context *context = fn_trust_identity(&endpoint->trust, given->certificate_path,
+                                                given->private_key_path, failure);
+    if (context == NULL)
+        return failure->code;
+    endpoint->links.config.server_tls = context;
+    return listen_on(endpoint, failure);
+}
+
+void fn_incoming_close(FastNetEndpoint *endpoint)
+{
+    fn_incoming *incoming = &endpoint->incoming;
+    if (incoming->listening) {
+        fn_poller_remove(&endpoint->poller, incoming->listener.handle);
+        fn_tcp_listener_close(&incoming->listener);
+    }
+    incoming->listening = false;
+    fn_tls_context_release(endpoint->links.config.server_tls);
+    endpoint->links.config.server_tls = NULL;
+}
+
+/* --- accepting --- */
+
+static void begin(FastNetEndpoint *endpoint, fn_tcp tcp, const fn_address *remote, uint64_t now_ns)
+{
+    fn_link *link = fn_link_create(endpoint, tcp, remote, true);
+    if (link == NULL)
+        return;
+    fn_admission_entry *evicted = NULL;
+    fn_admission_verdict verdict = fn_admission_begin(&endpoint->incoming.admission, now_ns, remote,
+                                                      &link->admission, &evicted);
+    fn_handshake_init_server(&link->handshake, &endpoint->links.config,
+                             (int64_t)fn_clock_unix_seconds(), now_ns);
+    if (evicted != NULL)
+        fn_link_destroy(endpoint, FN_CONTAINER_OF(evicted, fn_link, admission));
+    if (verdict != FN_ADMISSION_ADMITTED)
+        fn_link_destroy(endpoint, link);
+    else
+        fn_link_start(endpoint, link);
+}
+
+void fn_incoming_accept(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    for (int i = 0; i < ACCEPTS_PER_POLL; i++) {
+        fn_tcp tcp;
+        fn_address remote;
+        fn_tcp_outcome outcome = fn_tcp_accept(&endpoint->incoming.listener, &tcp, &remote);
+        if (outcome == FN_TCP_EXHAUSTED) {
+            fn_log_write(&endpoint->report.log, FN_LOG_ERROR,
+                         "a TCP connection was dropped: out of descriptors or memory");
+        }
+        if (outcome != FN_TCP_OK)
+            return;
+        begin(endpoint, tcp, &remote, now_ns);
+    }
+}
+
+/* --- deciding --- */
+
+static void raise_request(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_event event = {.type = FN_EVENT_REQUEST,
+                      .owner = peer->id,
+                      .time_ns = now_ns,
+                      .data = peer->token,
+                      .bytes = (uint32_t)peer->token_bytes};
+    fn_events_push(&endpoint->events, &event);
+}
+
+static int copy_token(FastNetEndpoint *endpoint, fn_peer *peer, const fn_handshake_result *result)
+{
+    if (result->token_bytes == 0)
+        return FASTNET_OK;
+    peer->token =
+        fn_memory_alloc(&endpoint->blocks.memory, result->token_bytes, FN_ALLOCATOR_ALIGNMENT);
+    if (peer->token == NULL)
+        return FASTNET_ERR_MEMORY;
+    peer->token_bytes = result->token_bytes;
+    memcpy(peer->token, result->token, result->token_bytes);
+    return FASTNET_OK;
+}
+
+static fn_peer *take_peer(FastNetEndpoint *endpoint, fn_link *link)
+{
+    fn_peer *peer = fn_peer_take(endpoint, FN_PEER_DECIDING, false);
+    if (peer == NULL)
+        return NULL;
+    const fn_handshake_result *result = fn_handshake_get_result(&link->handshake);
+    peer->remote = link->remote;
+    peer->link = link;
+    peer->application_build = result->application_build;
+    peer->message_bytes_max = result->agreed.message_bytes_max;
+    link->peer = peer->id;
+    return peer;
+}
+
+static bool ask_application(FastNetEndpoint *endpoint, fn_peer *peer, fn_link *link,
+                            uint64_t now_ns)
+{
+    const fn_handshake_result *result = fn_handshake_get_result(&link->handshake);
+    bool room = fn_events_room(&endpoint->events) > 0;
+    if (!room || copy_token(endpoint, peer, result) != FASTNET_OK ||
+        !fn_admission_decide(&endpoint->incoming.admission, &link->admission))
+        return false;
+    raise_request(endpoint, peer, now_ns);
+    return true;
+}
+
+/* The HELLO was good (PROTOCOL.md section 3: the order of the checks). */
+static void hello_arrived(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    const char *text = NULL;
+    int code = fn_admission_judge(&endpoint->incoming.admission, &link->remote, &text);
+    if (code != FASTNET_OK) {
+        fn_handshake_reject(&link->handshake, now_ns, code, 0, text);
+        return;
+    }
+    fn_peer *peer = take_peer(endpoint, link);
+    if (peer == NULL) {
+        fn_handshake_reject(&link->handshake, now_ns, FASTNET_ERR_FULL, 0, NULL);
+        return;
+    }
+    if (!endpoint->config.given.connect_requests) {
+        fn_incoming_decide(endpoint, peer, now_ns);
+        return;
+    }
+    if (!ask_application(endpoint, peer, link, now_ns)) {
+        fn_handshake_reject(&link->handshake, now_ns, FASTNET_ERR_FULL, 0, NULL);
+        fn_link_detach(endpoint, link);
+        fn_peer_retire(endpoint, peer, now_ns);
+    }
+}
+
+static int welcome(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    const fn_config *config = &endpoint->config;
+    uint16_t port =
+        config->advertised_port != 0 ? config->advertised_port : endpoint->datagrams.local_port;
+    if (!fn_peer_draw_receiver_id(endpoint, peer, now_ns))
+        return FASTNET_ERR_FULL;
+    int code = fn_handshake_accept(&peer->link->handshake, now_ns, peer->id, peer->receiver_id,
+                                   port, config->advertised_host);
+    if (code != FASTNET_OK)
+        return code;
+    fn_admission_end(&endpoint->incoming.admission, &peer->link->admission);
+    return fn_session_start(endpoint, peer, NULL, now_ns);
+}
+
+int fn_incoming_decide(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    int code = welcome(endpoint, peer, now_ns);
+    if (code == FASTNET_OK)
+        return code;
+    fn_log_detail(&endpoint->report.log, FN_LOG_WARNING, "a client could not be accepted",
+                  fastnet_result_text(code));
+    fn_link *link = peer->link;
+    fn_handshake_close(&link->handshake, now_ns);
+    fn_link_detach(endpoint, link);
+    fn_peer_retire(endpoint, peer, now_ns);
+    return code;
+}
+
+int fn_incoming_refuse(FastNetEndpoint *endpoint, fn_peer *peer, uint32_t code, const char *text,
+                       uint64_t now_ns)
+{
+    fn_link *link = peer->link;
+    int result = fn_handshake_reject(&link->handshake, now_ns, FASTNET_ERR_REJECTED, code, text);
+    fn_admission_end(&endpoint->incoming.admission, &link->admission);
+    fn_link_detach(endpoint, link);
+    fn_peer_retire(endpoint, peer, now_ns);
+    fn_link_settle(endpoint, link, now_ns);
+    return result;
+}
+
+/* --- advancing --- */
+
+/* Somebody who sends garbage all day must not fill the log. */
+static bool may_log(fn_incoming *incoming, uint64_t now_ns)
+{
+    uint64_t second = now_ns / FN_NS_PER_S;
+    if (second != incoming->log_second) {
+        incoming->log_second = second;
+        incoming->log_lines = 0;
+    }
+    return incoming->log_lines++ < LOG_LINES_PER_SECOND;
+}
+
+static void log_failure(FastNetEndpoint *endpoint, const fn_link *link, uint64_t now_ns)
+{
+    char address[FN_ADDRESS_TEXT_BYTES];
+    char line[FN_LOG_LINE_BYTES_MAX];
+    const fn_failure *failure = fn_handshake_failure(&link->handshake);
+    if (!fn_log_wants(&endpoint->report.log, FN_LOG_INFO) || !may_log(&endpoint->incoming, now_ns))
+        return;
+    fn_address_format(&link->remote, address);
+    fn_text text = fn_text_make(line, sizeof line);
+    fn_text_add(&text, "handshake with ");
+    fn_text_add(&text, address);
+    fn_text_add(&text, " failed: ");
+    fn_text_add_quoted(&text, failure->text, strlen(failure->text));
+    fn_log_write(&endpoint->report.log, FN_LOG_INFO, line);
+}
+
+/* The client went away while the application was deciding, or took too long to. */
+static void undecided_gone(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    fn_peer *peer = fn_peer_find_any(endpoint, link->peer);
+    const fn_failure *failure = fn_handshake_failure(&link->handshake);
+    fn_link_detach(endpoint, link);
+    if (peer != NULL && peer->state == FN_PEER_DECIDING)
+        fn_peer_fail(endpoint, peer, failure->code, 0, failure->text, now_ns);
+}
+
+static void failed(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    endpoint->counters.handshakes_failed++;
+    log_failure(endpoint, link, now_ns);
+    fn_admission_end(&endpoint->incoming.admission, &link->admission);
+    undecided_gone(endpoint, link, now_ns);
+}
+
+void fn_incoming_advanced(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    fn_handshake_state state = fn_handshake_get_state(&link->handshake);
+    if (state < FN_HANDSHAKE_DECIDING)
+        fn_admission_advance(&endpoint->incoming.admission, &link->admission, (uint32_t)state);
+    else if (state == FN_HANDSHAKE_DECIDING)
+        hello_arrived(endpoint, link, now_ns);
+    else if (state == FN_HANDSHAKE_FAILED)
+        failed(endpoint, link, now_ns);
+}

@@ -1,0 +1,284 @@
+#include "api/link.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "api/endpoint.h"
+#include "api/incoming.h"
+#include "api/outgoing.h"
+#include "io/clock.h"
+
+enum {
+    ENDING_MARGIN = 64, /* links that only have their last bytes to send */
+    GENERATION_BITS = 32,
+    INPUT_BYTES = FN_HANDSHAKE_ROOM_BYTES_MAX
+};
+
+/* --- table --- */
+
+uint32_t fn_links_capacity(const FastNetEndpoint *endpoint)
+{
+    const FastNetConfig *given = &endpoint->config.given;
+    return (given->listen ? given->handshakes_max : 0) + 2 * given->peers_max + ENDING_MARGIN;
+}
+
+int fn_links_init(FastNetEndpoint *endpoint)
+{
+    fn_links *links = &endpoint->links;
+    uint32_t capacity = fn_links_capacity(endpoint);
+    links->rows = fn_blocks_take(&endpoint->blocks, capacity * sizeof *links->rows, true);
+    links->free = fn_blocks_take(&endpoint->blocks, capacity * sizeof *links->free, true);
+    if (links->rows == NULL || links->free == NULL)
+        return FASTNET_ERR_MEMORY;
+    links->capacity = capacity;
+    for (uint32_t i = capacity; i-- > 0;)
+        links->free[links->free_count++] = i;
+    fn_list_init(&links->work);
+    fn_list_init(&links->ending);
+    return FASTNET_OK;
+}
+
+void fn_links_free(FastNetEndpoint *endpoint)
+{
+    for (uint32_t i = 0; i < endpoint->links.capacity; i++) {
+        if (endpoint->links.rows[i] != NULL)
+            fn_link_destroy(endpoint, endpoint->links.rows[i]);
+    }
+}
+
+static uint64_t token_of(const fn_link *link)
+{
+    return fn_token_make(FN_TOKEN_LINK,
+                         (uint64_t)link->index << GENERATION_BITS | link->generation);
+}
+
+fn_link *fn_link_by_token(const FastNetEndpoint *endpoint, uint64_t token)
+{
+    uint64_t payload = fn_token_payload(token);
+    uint64_t index = payload >> GENERATION_BITS;
+    fn_link *link = index < endpoint->links.capacity ? endpoint->links.rows[index] : NULL;
+    return link != NULL && link->generation == (uint32_t)payload ? link : NULL;
+}
+
+static void timer_fired(FastNetEndpoint *endpoint, fn_timer *timer, uint64_t now_ns)
+{
+    fn_link *link = FN_CONTAINER_OF(timer, fn_link, timer);
+    fn_handshake_step(&link->handshake, now_ns, NULL);
+    fn_link_settle(endpoint, link, now_ns);
+}
+
+/* Last words give way to newcomers. */
+static void make_room(FastNetEndpoint *endpoint)
+{
+    fn_list_node *oldest = fn_list_front(&endpoint->links.ending);
+    if (endpoint->links.free_count == 0 && oldest != NULL)
+        fn_link_destroy(endpoint, FN_CONTAINER_OF(oldest, fn_link, ending));
+}
+
+fn_link *fn_link_create(FastNetEndpoint *endpoint, fn_tcp tcp, const fn_address *remote,
+                        bool is_incoming)
+{
+    fn_links *links = &endpoint->links;
+    make_room(endpoint);
+    fn_link *link =
+        links->free_count > 0 ? fn_allocator_zeroed(&endpoint->blocks.memory, sizeof *link) : NULL;
+    if (link == NULL) {
+        fn_tcp_abort(&tcp);
+        return NULL;
+    }
+    link->tcp = tcp;
+    link->remote = *remote;
+    link->is_incoming = is_incoming;
+    link->index = links->free[--links->free_count];
+    link->generation = ++links->next_generation;
+    links->rows[link->index] = link;
+    fn_timer_init(&link->timer, timer_fired);
+    return link;
+}
+
+void fn_link_destroy(FastNetEndpoint *endpoint, fn_link *link)
+{
+    fn_links *links = &endpoint->links;
+    fn_list_remove(&link->work);
+    fn_list_remove(&link->ending);
+    fn_timer_set(endpoint, &link->timer, FN_NEVER);
+    if (link->is_incoming)
+        fn_admission_end(&endpoint->incoming.admission, &link->admission);
+    fn_handshake_destroy(&link->handshake);
+    fn_poller_remove(&endpoint->poller, link->tcp.handle);
+    fn_tcp_close(&link->tcp);
+    links->rows[link->index] = NULL;
+    links->free[links->free_count++] = link->index;
+    fn_memory_free(&endpoint->blocks.memory, link, sizeof *link);
+}
+
+/* --- bytes --- */
+
+static void set_interest(FastNetEndpoint *endpoint, fn_link *link)
+{
+    bool readable = !link->receive_ended && fn_handshake_room(&link->handshake) > 0;
+    bool writable = link->output_bytes > 0 || fn_handshake_wants_transmit(&link->handshake);
+    uint32_t interest = (readable ? FN_POLL_READ : 0) | (writable ? FN_POLL_WRITE : 0);
+    if (interest == link->interest)
+        return;
+    link->interest = interest;
+    fn_poller_modify(&endpoint->poller, link->tcp.handle, token_of(link), interest, NULL);
+}
+
+static void receive_ended(fn_link *link)
+{
+    link->receive_ended = true;
+    fn_handshake_receive_end(&link->handshake);
+}
+
+static void receive(fn_link *link, uint64_t now_ns)
+{
+    uint8_t input[INPUT_BYTES];
+    size_t room;
+    while (!link->receive_ended && (room = fn_handshake_room(&link->handshake)) > 0) {
+        size_t moved = 0;
+        fn_tcp_outcome outcome =
+            fn_tcp_receive(&link->tcp, input, fn_min_size(room, sizeof input), &moved);
+        if (moved > 0)
+            fn_handshake_receive(&link->handshake, now_ns, input, moved);
+        if (outcome == FN_TCP_WOULD_BLOCK)
+            return;
+        if (outcome != FN_TCP_OK)
+            receive_ended(link);
+    }
+}
+
+static void transmit(fn_link *link)
+{
+    for (;;) {
+        if (link->output_bytes == 0) {
+            link->output_bytes = (uint32_t)fn_handshake_transmit(&link->handshake, link->output,
+                                                                 sizeof link->output);
+        }
+        if (link->output_bytes == 0)
+            return;
+        size_t moved = 0;
+        fn_tcp_outcome outcome = fn_tcp_send(&link->tcp, link->output, link->output_bytes, &moved);
+        link->output_bytes -= (uint32_t)moved;
+        memmove(link->output, link->output + moved, link->output_bytes);
+        if (outcome == FN_TCP_WOULD_BLOCK)
+            return;
+        if (outcome != FN_TCP_OK) {
+            link->output_bytes = 0;
+            if (!link->receive_ended)
+                receive_ended(link);
+            return;
+        }
+    }
+}
+
+/* --- life --- */
+
+static void want_step(FastNetEndpoint *endpoint, fn_link *link)
+{
+    if (fn_handshake_wants_step(&link->handshake) && !fn_list_linked(&link->work))
+        fn_list_push_back(&endpoint->links.work, &link->work);
+}
+
+/* A state is told once. The owner may close the handshake or take it away, never free the link. */
+static void tell_owner(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    fn_handshake_state state;
+    while ((state = fn_handshake_get_state(&link->handshake)) != link->told) {
+        link->told = state;
+        if (link->is_incoming)
+            fn_incoming_advanced(endpoint, link, now_ns);
+        else
+            fn_outgoing_advanced(endpoint, link, now_ns);
+    }
+}
+
+void fn_link_settle(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    tell_owner(endpoint, link, now_ns);
+    transmit(link);
+    want_step(endpoint, link);
+    if (link->output_bytes == 0 && !fn_list_linked(&link->work) &&
+        fn_handshake_finished(&link->handshake, now_ns)) {
+        fn_link_destroy(endpoint, link);
+        return;
+    }
+    bool ending = fn_handshake_get_state(&link->handshake) >= FN_HANDSHAKE_CLOSED;
+    if (ending && !fn_list_linked(&link->ending))
+        fn_list_push_back(&endpoint->links.ending, &link->ending);
+    fn_timer_set(endpoint, &link->timer, fn_handshake_deadline_ns(&link->handshake));
+    set_interest(endpoint, link);
+}
+
+void fn_link_start(FastNetEndpoint *endpoint, fn_link *link)
+{
+    link->interest = FN_POLL_READ;
+    fn_poller_add(&endpoint->poller, link->tcp.handle, token_of(link), link->interest, NULL);
+    fn_timer_set(endpoint, &link->timer, fn_handshake_deadline_ns(&link->handshake));
+    want_step(endpoint, link);
+}
+
+void fn_link_ready(FastNetEndpoint *endpoint, fn_link *link, uint32_t ready, uint64_t now_ns)
+{
+    if ((ready & FN_POLL_READ) != 0)
+        receive(link, now_ns);
+    fn_link_settle(endpoint, link, now_ns);
+}
+
+void fn_link_detach(FastNetEndpoint *endpoint, fn_link *link)
+{
+    fn_peer *peer = fn_peer_find_any(endpoint, link->peer);
+    if (peer != NULL && peer->link == link)
+        peer->link = NULL;
+    link->peer = 0;
+}
+
+void fn_link_abandon(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    fn_link_detach(endpoint, link);
+    fn_handshake_close(&link->handshake, now_ns);
+    fn_link_settle(endpoint, link, now_ns);
+}
+
+/* --- work --- */
+
+bool fn_links_have_work(const FastNetEndpoint *endpoint)
+{
+    return !fn_list_empty(&endpoint->links.work);
+}
+
+static void step(FastNetEndpoint *endpoint, fn_link *link, fn_work_budget *budget, uint64_t now_ns)
+{
+    bool key_operation = false;
+    fn_list_remove(&link->work);
+    fn_handshake_step(&link->handshake, now_ns, &key_operation);
+    fn_work_budget_charge(budget, key_operation);
+    /* What waited in the socket while the handshake had no room. */
+    receive(link, now_ns);
+    fn_link_settle(endpoint, link, now_ns);
+}
+
+void fn_links_work(FastNetEndpoint *endpoint)
+{
+    fn_links *links = &endpoint->links;
+    if (fn_list_empty(&links->work))
+        return;
+    fn_work_budget budget;
+    uint64_t now_ns = fn_clock_monotonic_ns();
+    fn_work_budget_begin(&budget, now_ns);
+    /* New work of this round goes behind the last one: everybody gets one turn. */
+    fn_list_node *last = fn_list_back(&links->work);
+    fn_list_node *node = fn_list_front(&links->work);
+    while (node != NULL) {
+        fn_link *link = FN_CONTAINER_OF(node, fn_link, work);
+        fn_list_node *next = node != last ? fn_list_next(&links->work, node) : NULL;
+        bool wants_key = fn_handshake_wants_private_key(&link->handshake);
+        if (now_ns >= budget.end_ns)
+            return;
+        if (fn_work_budget_may_step(&budget, now_ns, wants_key)) {
+            step(endpoint, link, &budget, now_ns);
+            now_ns = fn_clock_monotonic_ns();
+        }
+        node = next;
+    }
+}

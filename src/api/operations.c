@@ -1,0 +1,272 @@
+/* What an operator and a game's screens ask for: looking, bans, draining, caps, reload. */
+#include <string.h>
+
+#include "api/endpoint.h"
+#include "api/session.h"
+#include "base/text.h"
+
+/* --- reports of a size that the caller knows --- */
+
+/* Copies as much of ours as the caller's struct has, and keeps its struct_size. */
+static FastNetResult copy_sized(void *out, uint32_t out_bytes, const void *ours, size_t our_bytes)
+{
+    if (out_bytes < 2 * sizeof(uint32_t))
+        return FASTNET_ERR_ARGUMENT;
+    memset(out, 0, out_bytes);
+    memcpy(out, ours, fn_min_size(out_bytes, our_bytes));
+    memcpy(out, &out_bytes, sizeof out_bytes);
+    return FASTNET_OK;
+}
+
+static void fill_peer_stats(const fn_stats *from, FastNetPeerStats *to)
+{
+#define SAME(field)    to->field = from->field;
+#define COUNTED(field) to->field = from->counters.field;
+    SAME(rtt_ns)
+    SAME(rtt_ns_min)
+    SAME(rtt_ns_latest)
+    SAME(rtt_variance_ns)
+    SAME(remote_clock_offset_ns)
+    SAME(queued_bytes)
+    SAME(congestion_window_bytes)
+    SAME(bytes_in_flight)
+    SAME(loss_permille)
+    SAME(mtu_bytes)
+    COUNTED(sent_packets)
+    COUNTED(sent_bytes)
+    COUNTED(received_packets)
+    COUNTED(received_bytes)
+    COUNTED(lost_packets)
+    COUNTED(retransmitted_bytes)
+    COUNTED(sent_messages)
+    COUNTED(received_messages)
+    COUNTED(dropped_messages)
+    COUNTED(rejected_packets)
+    COUNTED(key_updates)
+#undef SAME
+#undef COUNTED
+}
+
+FastNetResult fastnet_peer_stats(const FastNetEndpoint *endpoint, FastNetPeerId peer_id,
+                                 FastNetPeerStats *stats)
+{
+    FastNetPeerStats ours = {0};
+    fn_stats numbers = {0};
+    if (endpoint == NULL || stats == NULL)
+        return FASTNET_ERR_ARGUMENT;
+    const fn_peer *peer = fn_peer_find(endpoint, peer_id);
+    if (peer == NULL)
+        return FASTNET_ERR_PEER;
+    if (peer->conn != NULL) {
+        fn_conn_get_stats(peer->conn, &numbers);
+        ours.path =
+            fn_conn_path(peer->conn) == FN_CONN_PATH_UNKNOWN ? FASTNET_PATH_NONE : FASTNET_PATH_UDP;
+    }
+    fill_peer_stats(&numbers, &ours);
+    return copy_sized(stats, stats->struct_size, &ours, sizeof ours);
+}
+
+static uint32_t count_handshakes(const FastNetEndpoint *endpoint)
+{
+    uint32_t count = endpoint->incoming.admission.half_open_count;
+    for (const fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
+         peer = fn_peer_after(endpoint, peer->id))
+        count += peer->is_client && peer->state < FN_PEER_DECIDING ? 1 : 0;
+    return count;
+}
+
+FastNetResult fastnet_endpoint_stats(const FastNetEndpoint *endpoint, FastNetEndpointStats *stats)
+{
+    if (endpoint == NULL || stats == NULL)
+        return FASTNET_ERR_ARGUMENT;
+    const fn_admission *admission = &endpoint->incoming.admission;
+    const fn_udp_counters udp = fn_datagrams_counters(endpoint);
+    FastNetEndpointStats ours = {
+        .peers = endpoint->peers.connected_count,
+        .handshakes = count_handshakes(endpoint),
+        .connect_requests = admission->request_count,
+        .memory_bytes_used = fn_pool_used_bytes(&endpoint->pool),
+        .handshakes_completed = endpoint->counters.handshakes_completed,
+        .handshakes_failed = endpoint->counters.handshakes_failed,
+        .handshakes_limited = admission->limited_count,
+        .handshakes_evicted = admission->evicted_count,
+        .sent_datagrams = udp.sent,
+        .received_datagrams = udp.received,
+        .unknown_datagrams = endpoint->datagrams.unknown,
+        .rejected_datagrams = endpoint->datagrams.rejected,
+        .send_calls = udp.send_calls,
+        .receive_calls = udp.receive_calls,
+    };
+    return copy_sized(stats, stats->struct_size, &ours, sizeof ours);
+}
+
+FastNetResult fastnet_peer_info(const FastNetEndpoint *endpoint, FastNetPeerId peer_id,
+                                FastNetPeerInfo *info)
+{
+    FastNetPeerInfo ours = {0};
+    if (endpoint == NULL || info == NULL)
+        return FASTNET_ERR_ARGUMENT;
+    const fn_peer *peer = fn_peer_find(endpoint, peer_id);
+    if (peer == NULL)
+        return FASTNET_ERR_PEER;
+    ours.application_build = peer->application_build;
+    ours.message_bytes_max = peer->message_bytes_max;
+    fn_report_copy(ours.certificate_subject, sizeof ours.certificate_subject,
+                   peer->certificate_subject);
+    return copy_sized(info, info->struct_size, &ours, sizeof ours);
+}
+
+/* --- looking --- */
+
+uint32_t fastnet_peer_count(const FastNetEndpoint *endpoint)
+{
+    return endpoint != NULL ? endpoint->peers.connected_count : 0;
+}
+
+FastNetPeerId fastnet_peer_next(const FastNetEndpoint *endpoint, FastNetPeerId previous)
+{
+    if (endpoint == NULL)
+        return 0;
+    const fn_peer *peer = fn_peer_after(endpoint, previous);
+    while (peer != NULL && !peer->connected)
+        peer = fn_peer_after(endpoint, peer->id);
+    return peer != NULL ? peer->id : 0;
+}
+
+FastNetResult fastnet_peer_address(const FastNetEndpoint *endpoint, FastNetPeerId peer_id,
+                                   FastNetAddress *out)
+{
+    char text[FN_ADDRESS_TEXT_BYTES];
+    if (endpoint == NULL || out == NULL)
+        return FASTNET_ERR_ARGUMENT;
+    const fn_peer *peer = fn_peer_find(endpoint, peer_id);
+    if (peer == NULL)
+        return FASTNET_ERR_PEER;
+    fn_address_format(fn_peer_address(peer), text);
+    fn_report_copy(out->text, sizeof out->text, text);
+    return FASTNET_OK;
+}
+
+FastNetResult fastnet_peer_set_user(FastNetEndpoint *endpoint, FastNetPeerId peer_id, void *user)
+{
+    fn_peer *peer = endpoint != NULL ? fn_peer_find(endpoint, peer_id) : NULL;
+    if (peer == NULL)
+        return FASTNET_ERR_PEER;
+    peer->user = user;
+    return FASTNET_OK;
+}
+
+FastNetResult fastnet_peer_set_rate_max(FastNetEndpoint *endpoint, FastNetPeerId peer_id,
+                                        uint64_t bytes_per_s)
+{
+    fn_peer *peer = endpoint != NULL ? fn_peer_find(endpoint, peer_id) : NULL;
+    if (peer == NULL || peer->conn == NULL)
+        return FASTNET_ERR_PEER;
+    fn_conn_set_rate_max(peer->conn, bytes_per_s);
+    fn_peer_touch(endpoint, peer);
+    return FASTNET_OK;
+}
+
+uint16_t fastnet_udp_port(const FastNetEndpoint *endpoint)
+{
+    return endpoint != NULL ? endpoint->datagrams.local_port : 0;
+}
+
+uint16_t fastnet_tls_port(const FastNetEndpoint *endpoint)
+{
+    return endpoint != NULL ? endpoint->incoming.tls_port : 0;
+}
+
+const char *fastnet_last_error_text(const FastNetEndpoint *endpoint)
+{
+    return endpoint != NULL ? endpoint->report.last_error : "";
+}
+
+/* --- operating --- */
+
+FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint, const char *certificate_path,
+                                         const char *private_key_path)
+{
+    fn_failure failure = {0};
+    if (endpoint == NULL || certificate_path == NULL || private_key_path == NULL)
+        return FASTNET_ERR_ARGUMENT;
+    if (!endpoint->incoming.listening)
+        return FASTNET_ERR_STATE;
+    fn_tls_context *context =
+        fn_trust_identity(&endpoint->trust, certificate_path, private_key_path, &failure);
+    if (context == NULL) {
+        return (FastNetResult)fn_report_error(&endpoint->report, FN_LOG_ERROR,
+                                              FASTNET_ERR_CERTIFICATE, failure.text);
+    }
+    fn_tls_context_release(endpoint->links.config.server_tls);
+    endpoint->links.config.server_tls = context;
+    return FASTNET_OK;
+}
+
+static bool read_host(FastNetEndpoint *endpoint, const char *text, fn_address *address)
+{
+    if (endpoint == NULL || text == NULL)
+        return false;
+    if (fn_address_parse_host(text, address))
+        return true;
+    char line[FN_REPORT_BYTES];
+    fn_text sentence = fn_text_make(line, sizeof line);
+    fn_text_add(&sentence, "not a numeric address: ");
+    fn_text_add_quoted(&sentence, text, strlen(text));
+    fn_report_error(&endpoint->report, FN_LOG_WARNING, FASTNET_ERR_ARGUMENT, line);
+    return false;
+}
+
+FastNetResult fastnet_ban_add(FastNetEndpoint *endpoint, const char *address)
+{
+    fn_address host;
+    if (!read_host(endpoint, address, &host))
+        return FASTNET_ERR_ARGUMENT;
+    return (FastNetResult)fn_admission_ban(&endpoint->incoming.admission, &host);
+}
+
+FastNetResult fastnet_ban_remove(FastNetEndpoint *endpoint, const char *address)
+{
+    fn_address host;
+    if (!read_host(endpoint, address, &host))
+        return FASTNET_ERR_ARGUMENT;
+    fn_admission_unban(&endpoint->incoming.admission, &host);
+    return FASTNET_OK;
+}
+
+FastNetResult fastnet_set_draining(FastNetEndpoint *endpoint, bool draining)
+{
+    if (endpoint == NULL)
+        return FASTNET_ERR_ARGUMENT;
+    endpoint->incoming.admission.draining = draining;
+    return FASTNET_OK;
+}
+
+static bool settings_in_range(const fn_bad_link_settings *settings)
+{
+    return settings->loss_permille <= FN_BAD_LINK_PERMILLE_MAX &&
+           settings->duplicate_permille <= FN_BAD_LINK_PERMILLE_MAX &&
+           settings->delay_ms <= FN_BAD_LINK_DELAY_MS_MAX &&
+           settings->jitter_ms <= FN_BAD_LINK_DELAY_MS_MAX;
+}
+
+FastNetResult fastnet_simulate_bad_link(FastNetEndpoint *endpoint, uint32_t loss_permille,
+                                        uint32_t duplicate_permille, uint32_t delay_ms,
+                                        uint32_t jitter_ms, uint64_t seed)
+{
+    const fn_bad_link_settings settings = {loss_permille, duplicate_permille, delay_ms, jitter_ms,
+                                           seed};
+    fn_bad_link *link = NULL;
+    if (endpoint == NULL || !settings_in_range(&settings))
+        return FASTNET_ERR_ARGUMENT;
+    const fn_memory *memory = &endpoint->blocks.memory;
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    if (loss_permille + duplicate_permille + delay_ms + jitter_ms > 0) {
+        link = fn_bad_link_create(memory, &settings, datagrams->datagram_bytes);
+        if (link == NULL)
+            return FASTNET_ERR_MEMORY;
+    }
+    fn_bad_link_destroy(memory, datagrams->bad_link);
+    datagrams->bad_link = link;
+    return FASTNET_OK;
+}

@@ -1,0 +1,441 @@
+#include "api/outgoing.h"
+
+#include <string.h>
+
+#include "api/endpoint.h"
+#include "api/session.h"
+#include "base/bytes.h"
+#include "base/text.h"
+#include "io/clock.h"
+
+#define ATTEMPT_DELAY_NS    (250 * FN_NS_PER_MS)
+#define RESOLVE_TIMEOUT_NS  (30 * FN_NS_PER_S)
+#define ATTEMPT_TOKEN_SHIFT 32
+
+static void fail(FastNetEndpoint *endpoint, fn_peer *peer, int code, const char *what,
+                 const char *detail, uint64_t now_ns)
+{
+    char line[FN_REPORT_BYTES];
+    fn_text text = fn_text_make(line, sizeof line);
+    fn_text_add(&text, what);
+    fn_text_add(&text, detail);
+    fn_peer_fail(endpoint, peer, code, 0, line, now_ns);
+}
+
+static void set_state(fn_peer *peer, fn_peer_state state)
+{
+    peer->state = state;
+    fn_list_remove(&peer->listed);
+}
+
+/* --- the end of it --- */
+
+static void close_attempt(FastNetEndpoint *endpoint, fn_attempt *attempt)
+{
+    if (!attempt->open)
+        return;
+    fn_poller_remove(&endpoint->poller, attempt->tcp.handle);
+    fn_tcp_abort(&attempt->tcp);
+    attempt->open = false;
+}
+
+static void close_attempts(FastNetEndpoint *endpoint, fn_outgoing *outgoing)
+{
+    for (size_t i = 0; i < FN_RESOLVE_ADDRESSES_MAX; i++)
+        close_attempt(endpoint, &outgoing->attempts[i]);
+}
+
+void fn_outgoing_free(FastNetEndpoint *endpoint, fn_peer *peer)
+{
+    fn_outgoing *outgoing = peer->outgoing;
+    if (outgoing == NULL)
+        return;
+    peer->outgoing = NULL;
+    fn_list_remove(&peer->listed);
+    close_attempts(endpoint, outgoing);
+    fn_resolve_release(outgoing->resolve);
+    fn_tls_context_release(outgoing->tls);
+    fn_bytes_wipe(outgoing->token, sizeof outgoing->token);
+    fn_memory_free(&endpoint->blocks.memory, outgoing, sizeof *outgoing);
+}
+
+/* --- TCP --- */
+
+static void start_attempt(FastNetEndpoint *endpoint, fn_peer *peer)
+{
+    fn_io_error error;
+    fn_outgoing *outgoing = peer->outgoing;
+    size_t index = outgoing->address_next++;
+    fn_attempt *attempt = &outgoing->attempts[index];
+    int code = fn_tcp_connect(&attempt->tcp, &outgoing->addresses.addresses[index], &error);
+    if (code == FASTNET_OK) {
+        uint64_t token =
+            fn_token_make(FN_TOKEN_ATTEMPT, (uint64_t)index << ATTEMPT_TOKEN_SHIFT | peer->id);
+        attempt->open = true;
+        code = fn_poller_add(&endpoint->poller, attempt->tcp.handle, token, FN_POLL_WRITE, &error);
+    }
+    if (code != FASTNET_OK) {
+        close_attempt(endpoint, attempt);
+        fn_report_copy(outgoing->last_failure, sizeof outgoing->last_failure, error.text);
+    }
+}
+
+static bool any_attempt_open(const fn_outgoing *outgoing)
+{
+    for (size_t i = 0; i < FN_RESOLVE_ADDRESSES_MAX; i++) {
+        if (outgoing->attempts[i].open)
+            return true;
+    }
+    return false;
+}
+
+/* Starts what is due. When every address has failed, so has the connect. */
+static void go_on(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_outgoing *outgoing = peer->outgoing;
+    size_t count = outgoing->addresses.count;
+    bool due = now_ns >= outgoing->next_attempt_ns;
+    while (outgoing->address_next < count && (due || !any_attempt_open(outgoing))) {
+        start_attempt(endpoint, peer);
+        outgoing->next_attempt_ns = now_ns + ATTEMPT_DELAY_NS;
+        due = false;
+    }
+    if (!any_attempt_open(outgoing)) {
+        fail(endpoint, peer, FASTNET_ERR_ADDRESS, "cannot connect: ", outgoing->last_failure,
+             now_ns);
+        return;
+    }
+    bool more = outgoing->address_next < count;
+    fn_timer_set(endpoint, &peer->timer,
+                 more ? fn_min_u64(outgoing->next_attempt_ns, outgoing->deadline_ns)
+                      : outgoing->deadline_ns);
+}
+
+static void start_connecting(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_outgoing *outgoing = peer->outgoing;
+    set_state(peer, FN_PEER_CONNECTING);
+    outgoing->deadline_ns = now_ns + endpoint->config.given.handshake_timeout_ms * FN_NS_PER_MS;
+    outgoing->next_attempt_ns = now_ns;
+    go_on(endpoint, peer, now_ns);
+}
+
+static fn_handshake_target target_of(const fn_peer *peer)
+{
+    const fn_outgoing *outgoing = peer->outgoing;
+    return (fn_handshake_target){
+        .tls = outgoing->tls,
+        .server_name = outgoing->server_name,
+        .unix_time_s = (int64_t)fn_clock_unix_seconds(),
+        .deadline_ns = outgoing->deadline_ns,
+        .receiver_id = peer->receiver_id,
+        .token = outgoing->token,
+        .token_bytes = outgoing->token_bytes,
+    };
+}
+
+static void start_handshake(FastNetEndpoint *endpoint, fn_peer *peer, fn_tcp tcp,
+                            const fn_address *remote, uint64_t now_ns)
+{
+    fn_failure failure = {0};
+    set_state(peer, FN_PEER_SHAKING);
+    fn_timer_set(endpoint, &peer->timer, FN_NEVER);
+    peer->remote = *remote;
+    fn_link *link = fn_link_create(endpoint, tcp, remote, false);
+    if (link == NULL || !fn_peer_draw_receiver_id(endpoint, peer, now_ns)) {
+        if (link != NULL)
+            fn_link_destroy(endpoint, link);
+        fail(endpoint, peer, FASTNET_ERR_MEMORY, "no memory for the handshake", "", now_ns);
+        return;
+    }
+    fn_handshake_target target = target_of(peer);
+    if (fn_handshake_init_client(&link->handshake, &endpoint->links.config, &target, &failure) !=
+        FASTNET_OK) {
+        fn_link_destroy(endpoint, link);
+        fail(endpoint, peer, failure.code, failure.text, "", now_ns);
+        return;
+    }
+    peer->link = link;
+    link->peer = peer->id;
+    fn_link_start(endpoint, link);
+}
+
+static void attempt_won(FastNetEndpoint *endpoint, fn_peer *peer, size_t index, uint64_t now_ns)
+{
+    fn_outgoing *outgoing = peer->outgoing;
+    fn_tcp tcp = outgoing->attempts[index].tcp;
+    fn_address remote = outgoing->addresses.addresses[index];
+    fn_poller_remove(&endpoint->poller, tcp.handle);
+    outgoing->attempts[index].open = false;
+    close_attempts(endpoint, outgoing);
+    fn_tcp_set_nodelay(&tcp, true);
+    start_handshake(endpoint, peer, tcp, &remote, now_ns);
+}
+
+void fn_outgoing_ready(FastNetEndpoint *endpoint, uint64_t token, uint64_t now_ns)
+{
+    uint64_t payload = fn_token_payload(token);
+    size_t index = (size_t)(payload >> ATTEMPT_TOKEN_SHIFT);
+    fn_peer *peer = fn_peer_find_any(endpoint, (FastNetPeerId)payload);
+    if (peer == NULL || peer->outgoing == NULL || !peer->outgoing->attempts[index].open)
+        return;
+    fn_io_error error;
+    bool established = false;
+    fn_outgoing *outgoing = peer->outgoing;
+    fn_attempt *attempt = &outgoing->attempts[index];
+    int code = fn_tcp_connect_result(&attempt->tcp, &outgoing->addresses.addresses[index],
+                                     &established, &error);
+    if (code == FASTNET_OK && established) {
+        attempt_won(endpoint, peer, index, now_ns);
+    } else if (code != FASTNET_OK) {
+        fn_report_copy(outgoing->last_failure, sizeof outgoing->last_failure, error.text);
+        close_attempt(endpoint, attempt);
+        go_on(endpoint, peer, now_ns);
+    }
+}
+
+/* --- names --- */
+
+static void wake(void *context)
+{
+    fn_poller_wake(context);
+}
+
+static int start_resolve(FastNetEndpoint *endpoint, fn_peer *peer, const char *host, uint16_t port,
+                         fn_io_error *error)
+{
+    fn_resolve_release(peer->outgoing->resolve);
+    peer->outgoing->resolve = fn_resolve_start(host, port, wake, &endpoint->poller, error);
+    if (peer->outgoing->resolve == NULL)
+        return error->code;
+    fn_list_push_back(&endpoint->peers.resolving, &peer->listed);
+    return FASTNET_OK;
+}
+
+/* From within the link's callbacks: it frees itself once its last bytes have left. */
+static void drop_link(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    fn_handshake_close(&link->handshake, now_ns);
+    fn_link_detach(endpoint, link);
+}
+
+/* The session begins: WELCOME told the port, and host is where it is. */
+static void start_session(FastNetEndpoint *endpoint, fn_peer *peer, fn_address udp, uint64_t now_ns)
+{
+    fn_link *link = peer->link;
+    udp.port = peer->outgoing->udp_port;
+    int code = fn_datagrams_prepare(endpoint, &udp);
+    if (code == FASTNET_OK)
+        code = fn_session_start(endpoint, peer, &udp, now_ns);
+    if (code == FASTNET_OK) {
+        fn_outgoing_free(endpoint, peer);
+        return;
+    }
+    drop_link(endpoint, link, now_ns);
+    fail(endpoint, peer, code, "cannot start the session: ", fastnet_result_text(code), now_ns);
+}
+
+/* Of several addresses the one of TLS's family: the other may not be routed. */
+static const fn_address *same_family(const fn_resolve_result *result, const fn_address *remote)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        if (fn_address_is_v4(&result->addresses[i]) == fn_address_is_v4(remote))
+            return &result->addresses[i];
+    }
+    return &result->addresses[0];
+}
+
+static void name_resolved(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_io_error error;
+    fn_resolve_result result;
+    fn_outgoing *outgoing = peer->outgoing;
+    fn_list_remove(&peer->listed);
+    if (fn_resolve_get(outgoing->resolve, &result, &error) != FASTNET_OK) {
+        fail(endpoint, peer, error.code, "cannot connect: ", error.text, now_ns);
+    } else if (peer->state == FN_PEER_LOCATING) {
+        fn_link *link = peer->link;
+        start_session(endpoint, peer, *same_family(&result, &peer->remote), now_ns);
+        if (link != NULL)
+            fn_link_settle(endpoint, link, now_ns);
+    } else {
+        outgoing->addresses = result;
+        start_connecting(endpoint, peer, now_ns);
+    }
+}
+
+void fn_outgoing_resolved(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    fn_list *resolving = &endpoint->peers.resolving;
+    fn_list_node *next;
+    for (fn_list_node *node = fn_list_front(resolving); node != NULL; node = next) {
+        fn_peer *peer = FN_CONTAINER_OF(node, fn_peer, listed);
+        next = fn_list_next(resolving, node);
+        if (fn_resolve_finished(peer->outgoing->resolve))
+            name_resolved(endpoint, peer, now_ns);
+    }
+}
+
+/* The application's own resolver: numeric addresses without ports. */
+static void ask_application(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    FastNetAddress out[FN_RESOLVE_ADDRESSES_MAX];
+    fn_outgoing *outgoing = peer->outgoing;
+    const FastNetConfig *given = &endpoint->config.given;
+    outgoing->called_resolve = true;
+    memset(out, 0, sizeof out);
+    int32_t count =
+        given->resolve(given->resolve_user, outgoing->host, out, FN_RESOLVE_ADDRESSES_MAX);
+    for (int32_t i = 0; i < count && i < FN_RESOLVE_ADDRESSES_MAX; i++) {
+        fn_address *address = &outgoing->addresses.addresses[outgoing->addresses.count];
+        out[i].text[sizeof out[i].text - 1] = '\0';
+        if (!fn_address_parse_host(out[i].text, address))
+            continue;
+        address->port = outgoing->port;
+        outgoing->addresses.count++;
+    }
+    if (outgoing->addresses.count == 0)
+        fail(endpoint, peer, FASTNET_ERR_ADDRESS, "the resolver has no address for ",
+             outgoing->host, now_ns);
+    else
+        start_connecting(endpoint, peer, now_ns);
+}
+
+/* --- time --- */
+
+static void timed_out(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    if (peer->state == FN_PEER_CONNECTING) {
+        fail(endpoint, peer, FASTNET_ERR_TIMEOUT, "no answer in time from the TLS port of ",
+             peer->outgoing->host, now_ns);
+    } else {
+        fail(endpoint, peer, FASTNET_ERR_ADDRESS,
+             "the name did not resolve in time: ", peer->outgoing->host, now_ns);
+    }
+}
+
+void fn_outgoing_tick(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_outgoing *outgoing = peer->outgoing;
+    bool ask = peer->state == FN_PEER_RESOLVING && outgoing->resolve == NULL;
+    if (ask && !outgoing->called_resolve)
+        ask_application(endpoint, peer, now_ns);
+    else if (now_ns >= outgoing->deadline_ns)
+        timed_out(endpoint, peer, now_ns);
+    else if (peer->state == FN_PEER_CONNECTING)
+        go_on(endpoint, peer, now_ns);
+}
+
+/* --- TLS --- */
+
+static void established(FastNetEndpoint *endpoint, fn_link *link, fn_peer *peer, uint64_t now_ns)
+{
+    const fn_handshake_result *result = fn_handshake_get_result(&link->handshake);
+    fn_address udp = link->remote;
+    fn_io_error error;
+    peer->outgoing->udp_port = result->udp_port;
+    if (result->udp_host[0] == '\0' || fn_address_parse_host(result->udp_host, &udp)) {
+        start_session(endpoint, peer, udp, now_ns);
+        return;
+    }
+    set_state(peer, FN_PEER_LOCATING);
+    fn_timer_set(endpoint, &peer->timer, peer->outgoing->deadline_ns);
+    int code = start_resolve(endpoint, peer, result->udp_host, result->udp_port, &error);
+    if (code != FASTNET_OK) {
+        drop_link(endpoint, link, now_ns);
+        fail(endpoint, peer, code, "the server's UDP address: ", error.text, now_ns);
+    }
+}
+
+void fn_outgoing_advanced(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    fn_handshake_state state = fn_handshake_get_state(&link->handshake);
+    fn_peer *peer = fn_peer_find_any(endpoint, link->peer);
+    if (peer == NULL)
+        return;
+    if (state == FN_HANDSHAKE_ESTABLISHED) {
+        established(endpoint, link, peer, now_ns);
+    } else if (state == FN_HANDSHAKE_FAILED) {
+        const fn_failure *failure = fn_handshake_failure(&link->handshake);
+        endpoint->counters.handshakes_failed++;
+        fn_link_detach(endpoint, link);
+        fn_peer_fail(endpoint, peer, failure->code, fn_handshake_app_code(&link->handshake),
+                     failure->text, now_ns);
+    }
+}
+
+/* --- the beginning of it --- */
+
+static int copy_name(fn_outgoing *outgoing, const FastNetConnectOptions *options,
+                     fn_failure *failure)
+{
+    const char *name = options->server_name != NULL ? options->server_name : outgoing->host;
+    if (strlen(name) >= sizeof outgoing->server_name) {
+        return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
+                              "server_name is longer than a host name can be");
+    }
+    fn_report_copy(outgoing->server_name, sizeof outgoing->server_name, name);
+    return FASTNET_OK;
+}
+
+static int fill(FastNetEndpoint *endpoint, fn_outgoing *outgoing, const char *host, uint16_t port,
+                const FastNetConnectOptions *options, bool insecure, fn_failure *failure)
+{
+    fn_address_error error = fn_address_split_host_port(host, port, outgoing->host,
+                                                        sizeof outgoing->host, &outgoing->port);
+    if (error != FN_ADDRESS_OK) {
+        return fn_failure_set(failure, FASTNET_ERR_ARGUMENT, "the address '%.80s' %s", host,
+                              fn_address_error_text(error));
+    }
+    int code = copy_name(outgoing, options, failure);
+    if (code != FASTNET_OK)
+        return code;
+    outgoing->token_bytes = options->token_bytes;
+    if (options->token_bytes > 0)
+        memcpy(outgoing->token, options->token, options->token_bytes);
+    outgoing->tls = fn_trust_choose(&endpoint->trust, options, insecure, failure);
+    return outgoing->tls != NULL ? FASTNET_OK : failure->code;
+}
+
+/* Numeric hosts are resolved at once; the application's resolver is asked in the next poll. */
+static int begin(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns, fn_failure *failure)
+{
+    fn_io_error error;
+    fn_address address;
+    fn_outgoing *outgoing = peer->outgoing;
+    bool own =
+        endpoint->config.given.resolve != NULL && !fn_address_parse_host(outgoing->host, &address);
+    if (!own) {
+        int code = start_resolve(endpoint, peer, outgoing->host, outgoing->port, &error);
+        if (code != FASTNET_OK)
+            return fn_failure_set(failure, code, "%s", error.text);
+    }
+    outgoing->deadline_ns = now_ns + RESOLVE_TIMEOUT_NS;
+    fn_timer_set(endpoint, &peer->timer, own ? now_ns : outgoing->deadline_ns);
+    return FASTNET_OK;
+}
+
+int fn_outgoing_start(FastNetEndpoint *endpoint, const char *host, uint16_t port,
+                      const FastNetConnectOptions *options, bool insecure, uint64_t now_ns,
+                      FastNetPeerId *out_peer)
+{
+    fn_failure failure = {0};
+    fn_peer *peer = fn_peer_take(endpoint, FN_PEER_RESOLVING, true);
+    if (peer == NULL) {
+        return fn_report_error(&endpoint->report, FN_LOG_WARNING, FASTNET_ERR_LIMIT,
+                               "cannot connect: peers_max is reached");
+    }
+    peer->user = options->user;
+    peer->outgoing = fn_allocator_zeroed(&endpoint->blocks.memory, sizeof *peer->outgoing);
+    int code = peer->outgoing == NULL
+                   ? fn_failure_set(&failure, FASTNET_ERR_MEMORY, "no memory to connect")
+                   : fill(endpoint, peer->outgoing, host, port, options, insecure, &failure);
+    if (code == FASTNET_OK)
+        code = begin(endpoint, peer, now_ns, &failure);
+    if (code != FASTNET_OK) {
+        fn_peer_retire(endpoint, peer, now_ns);
+        return fn_report_error(&endpoint->report, FN_LOG_WARNING, code, failure.text);
+    }
+    *out_peer = peer->id;
+    return FASTNET_OK;
+}

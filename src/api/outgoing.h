@@ -1,0 +1,64 @@
+/*
+ * outgoing.h: one outgoing connect, from a host's text to a session: the name is resolved, its
+ * addresses are tried in turn (RFC 8305: the next one after a failure or 250 ms, the first that
+ * answers wins), TLS and HELLO follow, then the UDP address out of WELCOME.
+ *
+ * The deadline covers all of it but name resolution, which has its own.
+ */
+#ifndef FN_API_OUTGOING_H
+#define FN_API_OUTGOING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/link.h"
+#include "api/peer.h"
+#include "crypto/tls_context.h"
+#include "fastnet.h"
+#include "io/resolve.h"
+#include "io/tcp.h"
+
+typedef struct fn_attempt {
+    fn_tcp tcp;
+    bool open;
+} fn_attempt;
+
+typedef struct fn_outgoing {
+    fn_tls_context *tls;
+    fn_resolve *resolve;
+    uint64_t deadline_ns;
+    uint64_t next_attempt_ns;
+    fn_resolve_result addresses;
+    size_t address_next;
+    fn_attempt attempts[FN_RESOLVE_ADDRESSES_MAX];
+    char host[FN_HOST_TEXT_BYTES];
+    char server_name[FN_HOST_TEXT_BYTES];
+    uint16_t port;
+    uint16_t udp_port;   /* LOCATING */
+    bool called_resolve; /* the application's resolver was asked */
+    uint32_t token_bytes;
+    uint8_t token[FASTNET_TOKEN_BYTES_MAX];
+    char last_failure[160]; /* of the address that failed last */
+} fn_outgoing;
+
+/* The work of fastnet_connect(). `options` is complete; all it points to is copied. */
+int fn_outgoing_start(FastNetEndpoint *endpoint, const char *host, uint16_t port,
+                      const FastNetConnectOptions *options, bool insecure, uint64_t now_ns,
+                      FastNetPeerId *out_peer);
+
+/* Looks whether names have been resolved. */
+void fn_outgoing_resolved(FastNetEndpoint *endpoint, uint64_t now_ns);
+
+/* The peer's timer fired: the deadline, or the next address's turn. */
+void fn_outgoing_tick(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
+
+/* A connecting socket is writable. */
+void fn_outgoing_ready(FastNetEndpoint *endpoint, uint64_t token, uint64_t now_ns);
+
+/* The handshake of an outgoing link reached another state. */
+void fn_outgoing_advanced(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns);
+
+/* Gives up and frees what the connect has. Nothing happens when there is none. */
+void fn_outgoing_free(FastNetEndpoint *endpoint, fn_peer *peer);
+
+#endif

@@ -1,0 +1,171 @@
+#include "api/peer.h"
+
+#include <string.h>
+
+#include "api/endpoint.h"
+#include "api/link.h"
+#include "api/outgoing.h"
+#include "api/session.h"
+
+/* Longer than 3 probe timeouts ever are. */
+#define RECEIVER_ID_QUARANTINE_NS (4 * FN_NS_PER_S)
+
+int fn_peers_init(FastNetEndpoint *endpoint)
+{
+    fn_peers *peers = &endpoint->peers;
+    uint32_t peers_max = endpoint->config.given.peers_max;
+    uint8_t seed[FN_MAP_SEED_BYTES];
+    void *slots = fn_blocks_take(&endpoint->blocks, fn_slots_memory_bytes(peers_max), true);
+    void *ids = fn_blocks_take(&endpoint->blocks, fn_ids_memory_bytes(peers_max), true);
+    peers->rows = fn_blocks_take(&endpoint->blocks, peers_max * sizeof(fn_peer), true);
+    if (slots == NULL || ids == NULL || peers->rows == NULL)
+        return FASTNET_ERR_MEMORY;
+    fn_random_fill(&endpoint->random, seed, sizeof seed);
+    fn_slots_init(&peers->slots, slots, peers_max);
+    fn_ids_init(&peers->ids, ids, peers_max, 0, 0, seed);
+    fn_list_init(&peers->dirty);
+    fn_list_init(&peers->resolving);
+    fn_list_init(&peers->retired);
+    return FASTNET_OK;
+}
+
+static void timer_fired(FastNetEndpoint *endpoint, fn_timer *timer, uint64_t now_ns)
+{
+    fn_peer *peer = FN_CONTAINER_OF(timer, fn_peer, timer);
+    if (peer->state == FN_PEER_SESSION)
+        fn_session_tick(endpoint, peer, now_ns);
+    else if (peer->outgoing != NULL)
+        fn_outgoing_tick(endpoint, peer, now_ns);
+}
+
+fn_peer *fn_peer_take(FastNetEndpoint *endpoint, fn_peer_state state, bool is_client)
+{
+    fn_peers *peers = &endpoint->peers;
+    uint32_t slot;
+    FastNetPeerId id = fn_slots_take(&peers->slots);
+    if (id == 0 || !fn_slots_find(&peers->slots, id, &slot))
+        return NULL;
+    fn_peer *peer = &peers->rows[slot];
+    memset(peer, 0, sizeof *peer);
+    fn_timer_init(&peer->timer, timer_fired);
+    peer->id = id;
+    peer->state = state;
+    peer->is_client = is_client;
+    return peer;
+}
+
+fn_peer *fn_peer_find_any(const FastNetEndpoint *endpoint, FastNetPeerId id)
+{
+    uint32_t slot;
+    if (!fn_slots_find(&endpoint->peers.slots, id, &slot))
+        return NULL;
+    fn_peer *peer = &endpoint->peers.rows[slot];
+    return peer->state != FN_PEER_RETIRED ? peer : NULL;
+}
+
+fn_peer *fn_peer_find(const FastNetEndpoint *endpoint, FastNetPeerId id)
+{
+    fn_peer *peer = fn_peer_find_any(endpoint, id);
+    return peer != NULL && !peer->muted && !peer->released ? peer : NULL;
+}
+
+fn_peer *fn_peer_after(const FastNetEndpoint *endpoint, FastNetPeerId previous)
+{
+    fn_peer *peer = NULL;
+    FastNetPeerId id = fn_slots_next(&endpoint->peers.slots, previous);
+    while (id != 0 && (peer = fn_peer_find_any(endpoint, id)) == NULL)
+        id = fn_slots_next(&endpoint->peers.slots, id);
+    return id != 0 ? peer : NULL;
+}
+
+fn_peer *fn_peer_by_receiver_id(const FastNetEndpoint *endpoint, uint32_t receiver_id)
+{
+    uint32_t slot;
+    if (!fn_ids_find(&endpoint->peers.ids, receiver_id, &slot))
+        return NULL;
+    fn_peer *peer = &endpoint->peers.rows[slot];
+    return peer->state == FN_PEER_SESSION ? peer : NULL;
+}
+
+bool fn_peer_draw_receiver_id(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_peers *peers = &endpoint->peers;
+    uint32_t slot = (uint32_t)(peer - peers->rows);
+    fn_ids_expire(&peers->ids, now_ns);
+    return fn_ids_draw(&peers->ids, &endpoint->random, slot, &peer->receiver_id);
+}
+
+void fn_peer_set_path(fn_peer *peer, uint8_t path, const fn_address *address)
+{
+    if (path >= FN_CONN_PATHS_MAX)
+        return;
+    peer->paths[path] = *address;
+    peer->path_known |= 1u << path;
+}
+
+uint8_t fn_peer_path_of(const fn_peer *peer, const fn_address *address)
+{
+    for (uint8_t path = 0; path < FN_CONN_PATHS_MAX; path++) {
+        if ((peer->path_known >> path & 1u) != 0 && fn_address_equal(&peer->paths[path], address))
+            return path;
+    }
+    return FN_CONN_PATH_UNKNOWN;
+}
+
+const fn_address *fn_peer_address(const fn_peer *peer)
+{
+    uint8_t path = peer->conn != NULL ? fn_conn_path(peer->conn) : FN_CONN_PATH_UNKNOWN;
+    bool known = path < FN_CONN_PATHS_MAX && (peer->path_known >> path & 1u) != 0;
+    return known ? &peer->paths[path] : &peer->remote;
+}
+
+void fn_peer_touch(FastNetEndpoint *endpoint, fn_peer *peer)
+{
+    if (!fn_list_linked(&peer->dirty))
+        fn_list_push_back(&endpoint->peers.dirty, &peer->dirty);
+}
+
+void fn_peer_set_connected(FastNetEndpoint *endpoint, fn_peer *peer, bool connected)
+{
+    if (peer->connected == connected)
+        return;
+    peer->connected = connected;
+    endpoint->peers.connected_count += connected ? 1 : UINT32_MAX;
+}
+
+void fn_peer_free_token(FastNetEndpoint *endpoint, fn_peer *peer)
+{
+    fn_memory_free(&endpoint->blocks.memory, peer->token, peer->token_bytes);
+    peer->token = NULL;
+    peer->token_bytes = 0;
+}
+
+void fn_peer_retire(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_peers *peers = &endpoint->peers;
+    if (peer->state == FN_PEER_RETIRED)
+        return;
+    fn_peer_set_connected(endpoint, peer, false);
+    fn_timer_set(endpoint, &peer->timer, FN_NEVER);
+    fn_list_remove(&peer->dirty);
+    fn_list_remove(&peer->listed);
+    fn_outgoing_free(endpoint, peer);
+    if (peer->link != NULL)
+        fn_link_abandon(endpoint, peer->link, now_ns);
+    fn_session_free(endpoint, peer);
+    if (peer->receiver_id != 0)
+        fn_ids_retire(&peers->ids, peer->receiver_id, now_ns + RECEIVER_ID_QUARANTINE_NS);
+    peer->state = FN_PEER_RETIRED;
+    fn_list_push_back(&peers->retired, &peer->listed);
+}
+
+void fn_peers_sweep(FastNetEndpoint *endpoint)
+{
+    fn_list_node *node;
+    while ((node = fn_list_pop_front(&endpoint->peers.retired)) != NULL) {
+        fn_peer *peer = FN_CONTAINER_OF(node, fn_peer, listed);
+        fn_peer_free_token(endpoint, peer);
+        fn_slots_release(&endpoint->peers.slots, peer->id);
+        peer->state = FN_PEER_FREE;
+    }
+}

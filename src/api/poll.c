@@ -1,0 +1,182 @@
+#include "api/poll.h"
+
+#include <string.h>
+
+#include "api/endpoint.h"
+#include "api/outgoing.h"
+#include "api/session.h"
+
+/* Asking the poller costs as much as reading an empty socket: a loop that spins asks it this often.
+ */
+#define LOOK_INTERVAL_NS (50 * FN_NS_PER_US)
+/* After a pause this long the socket may hold what would have kept a peer alive. */
+#define STALL_NS (100 * FN_NS_PER_MS)
+
+enum {
+    POLLER_EVENTS = 64,
+    TIMERS_DEFERRED_MAX = 8,
+};
+
+/* --- readiness --- */
+
+static void dispatch(FastNetEndpoint *endpoint, const fn_poll_event *event)
+{
+    fn_link *link;
+    uint64_t now_ns = endpoint->now_ns;
+    switch (fn_token_kind_of(event->token)) {
+    case FN_TOKEN_UDP:
+        if ((event->ready & FN_POLL_WRITE) != 0)
+            fn_datagrams_unblock(endpoint);
+        break;
+    case FN_TOKEN_LISTENER:
+        fn_incoming_accept(endpoint, now_ns);
+        break;
+    case FN_TOKEN_LINK:
+        link = fn_link_by_token(endpoint, event->token);
+        if (link != NULL)
+            fn_link_ready(endpoint, link, event->ready, now_ns);
+        break;
+    case FN_TOKEN_ATTEMPT:
+        fn_outgoing_ready(endpoint, event->token, now_ns);
+        break;
+    }
+}
+
+/* Sockets first, then the wake flag: a wake that comes later stays pending in the poller. */
+static void look(FastNetEndpoint *endpoint, uint64_t timeout_ns)
+{
+    fn_poll_event events[POLLER_EVENTS];
+    size_t count = fn_poller_wait(&endpoint->poller, timeout_ns, events, POLLER_EVENTS);
+    endpoint->look_ns = fn_endpoint_clock(endpoint);
+    for (size_t i = 0; i < count; i++)
+        dispatch(endpoint, &events[i]);
+}
+
+/* --- one turn --- */
+
+static bool may_run_timers(FastNetEndpoint *endpoint, bool emptied)
+{
+    bool stalled = endpoint->timers_deferred > 0 || endpoint->now_ns - endpoint->poll_ns > STALL_NS;
+    bool defer = !emptied && stalled && endpoint->timers_deferred < TIMERS_DEFERRED_MAX;
+    endpoint->timers_deferred = defer ? endpoint->timers_deferred + 1 : 0;
+    return !defer;
+}
+
+void fn_pump(FastNetEndpoint *endpoint)
+{
+    uint64_t now_ns = fn_endpoint_clock(endpoint);
+    bool emptied = fn_datagrams_receive(endpoint, now_ns);
+    if (endpoint->now_ns - endpoint->look_ns >= LOOK_INTERVAL_NS)
+        look(endpoint, 0);
+    if (!fn_list_empty(&endpoint->peers.resolving))
+        fn_outgoing_resolved(endpoint, endpoint->now_ns);
+    fn_links_work(endpoint);
+    if (may_run_timers(endpoint, emptied))
+        fn_timers_run(endpoint, endpoint->now_ns);
+    fn_sessions_flush(endpoint, endpoint->now_ns);
+    endpoint->poll_ns = endpoint->now_ns;
+}
+
+uint64_t fn_pump_deadline_ns(const FastNetEndpoint *endpoint)
+{
+    const fn_datagrams *datagrams = &endpoint->datagrams;
+    bool dirty = !fn_list_empty(&endpoint->peers.dirty) && !datagrams->blocked;
+    bool unhandled = datagrams->inbound_next < datagrams->inbound_filled;
+    if (fn_delivery_pending(endpoint) || dirty || unhandled || fn_links_have_work(endpoint) ||
+        !fn_list_empty(&endpoint->peers.retired))
+        return 0;
+    uint64_t deadline_ns = fn_heap_deadline_ns(&endpoint->timers);
+    if (datagrams->bad_link != NULL && !datagrams->blocked)
+        deadline_ns = fn_min_u64(deadline_ns, fn_bad_link_deadline_ns(datagrams->bad_link));
+    return deadline_ns;
+}
+
+void fn_pump_release(FastNetEndpoint *endpoint)
+{
+    fn_delivery_release(endpoint);
+    fn_peers_sweep(endpoint);
+}
+
+/* --- waiting --- */
+
+static bool take_wake(FastNetEndpoint *endpoint)
+{
+    return atomic_exchange_explicit(&endpoint->woken, false, memory_order_acquire);
+}
+
+void fn_pump_wait(FastNetEndpoint *endpoint, uint64_t timeout_ns)
+{
+    fn_pump(endpoint);
+    uint64_t end_ns = fn_add_saturating(endpoint->now_ns, timeout_ns);
+    while (!fn_delivery_pending(endpoint) && endpoint->now_ns < end_ns) {
+        uint64_t until_ns = fn_min_u64(fn_pump_deadline_ns(endpoint), end_ns);
+        if (!atomic_load_explicit(&endpoint->woken, memory_order_relaxed))
+            look(endpoint, fn_sub_saturating(until_ns, endpoint->now_ns));
+        if (take_wake(endpoint)) {
+            look(endpoint, 0);
+            return;
+        }
+        fn_pump(endpoint);
+        fn_peers_sweep(endpoint);
+    }
+}
+
+/* --- the public functions --- */
+
+int32_t fastnet_poll(FastNetEndpoint *endpoint, FastNetEvent *events, uint32_t capacity,
+                     uint32_t timeout_us)
+{
+    if (endpoint == NULL || (events == NULL && capacity > 0))
+        return FASTNET_ERR_ARGUMENT;
+    fn_pump_release(endpoint);
+    if (timeout_us == 0) {
+        fn_pump(endpoint);
+        if (take_wake(endpoint))
+            look(endpoint, 0);
+    } else {
+        fn_pump_wait(endpoint, timeout_us * FN_NS_PER_US);
+    }
+    return (int32_t)fn_delivery_take(endpoint, events, capacity);
+}
+
+bool fn_poll_one(FastNetEndpoint *endpoint, FastNetEvent *event)
+{
+    if (event == NULL)
+        return false;
+    if (fastnet_poll(endpoint, event, 1, 0) > 0)
+        return true;
+    memset(event, 0, sizeof *event);
+    return false;
+}
+
+FastNetResult fastnet_flush(FastNetEndpoint *endpoint)
+{
+    if (endpoint == NULL)
+        return FASTNET_ERR_ARGUMENT;
+    fn_sessions_flush(endpoint, fn_endpoint_clock(endpoint));
+    return FASTNET_OK;
+}
+
+int fastnet_endpoint_fd(const FastNetEndpoint *endpoint)
+{
+    return endpoint != NULL ? (int)fn_poller_fd(&endpoint->poller) : -1;
+}
+
+uint64_t fastnet_next_deadline(const FastNetEndpoint *endpoint)
+{
+    if (endpoint == NULL)
+        return UINT64_MAX;
+    uint64_t deadline_ns = fn_pump_deadline_ns(endpoint);
+    if (deadline_ns == FN_NEVER)
+        return UINT64_MAX;
+    /* Rounded up: a caller who waits that long finds the timer due. */
+    return (fn_sub_saturating(deadline_ns, fastnet_now_ns()) + FN_NS_PER_US - 1) / FN_NS_PER_US;
+}
+
+void fastnet_wake(FastNetEndpoint *endpoint)
+{
+    if (endpoint == NULL)
+        return;
+    atomic_store_explicit(&endpoint->woken, true, memory_order_release);
+    fn_poller_wake(&endpoint->poller);
+}

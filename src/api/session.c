@@ -1,0 +1,189 @@
+#include "api/session.h"
+
+#include "api/endpoint.h"
+#include "api/link.h"
+
+enum {
+    TURN_DATAGRAMS = 64 /* of one peer before the next one has its turn */
+};
+
+static uint64_t ms_or_never(uint32_t ms)
+{
+    return ms == 0 ? FN_NEVER : ms * FN_NS_PER_MS;
+}
+
+static fn_conn_config conn_config(const FastNetEndpoint *endpoint, const fn_peer *peer,
+                                  const fn_handshake_result *result, const fn_secrets *secrets)
+{
+    const FastNetConfig *given = &endpoint->config.given;
+    const uint8_t *up = secrets->client_to_server;
+    const uint8_t *down = secrets->server_to_client;
+    return (fn_conn_config){
+        .is_client = peer->is_client,
+        .owner = peer->id,
+        .remote_receiver_id = result->receiver_id,
+        .send_secret = peer->is_client ? up : down,
+        .receive_secret = peer->is_client ? down : up,
+        .limits = result->agreed,
+        .send_queue_bytes_max = given->send_queue_bytes_max,
+        .datagram_bytes_max =
+            fn_min_u32(given->mtu_bytes_max, result->agreed.send_datagram_bytes_max),
+        .rate_floor_bytes_per_s = given->rate_floor_bytes_per_s,
+        .keepalive_ns = ms_or_never(given->keepalive_ms),
+        .key_update_packets = given->key_update_packets,
+        .key_update_ns = given->key_update_interval_ms * FN_NS_PER_MS,
+        .connect_deadline_ns = result->connect_deadline_ns,
+        .memory_floor_bytes = fn_config_connection_floor_bytes(&endpoint->config),
+        .memory_cap_bytes = fn_config_connection_cap_bytes(&endpoint->config),
+    };
+}
+
+static int create_conn(FastNetEndpoint *endpoint, fn_peer *peer, const fn_conn_config *config,
+                       uint64_t now_ns)
+{
+    size_t bytes = fn_conn_bytes(config, &endpoint->shared);
+    void *memory = fn_memory_alloc(&endpoint->blocks.memory, bytes, FN_ALLOCATOR_ALIGNMENT);
+    if (memory == NULL)
+        return FASTNET_ERR_MEMORY;
+    peer->conn = fn_conn_create(memory, config, &endpoint->shared, now_ns);
+    if (peer->conn == NULL) {
+        fn_memory_free(&endpoint->blocks.memory, memory, bytes);
+        return FASTNET_ERR_MEMORY;
+    }
+    peer->conn_memory = memory;
+    peer->conn_bytes = bytes;
+    return FASTNET_OK;
+}
+
+int fn_session_start(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address *first_path,
+                     uint64_t now_ns)
+{
+    fn_secrets secrets;
+    fn_handshake *handshake = &peer->link->handshake;
+    if (!fn_handshake_take_secrets(handshake, &secrets))
+        return FASTNET_ERR_STATE;
+    const fn_handshake_result *result = fn_handshake_get_result(handshake);
+    fn_conn_config config = conn_config(endpoint, peer, result, &secrets);
+    int code = create_conn(endpoint, peer, &config, now_ns);
+    fn_secrets_wipe(&secrets);
+    if (code != FASTNET_OK)
+        return code;
+    peer->message_bytes_max = result->agreed.message_bytes_max;
+    peer->application_build = result->application_build;
+    fn_report_copy(peer->certificate_subject, sizeof peer->certificate_subject,
+                   result->certificate_subject);
+    if (first_path != NULL)
+        fn_peer_set_path(peer, 0, first_path);
+    peer->state = FN_PEER_SESSION;
+    fn_peer_touch(endpoint, peer);
+    return FASTNET_OK;
+}
+
+void fn_session_free(FastNetEndpoint *endpoint, fn_peer *peer)
+{
+    if (peer->conn == NULL)
+        return;
+    fn_conn_withdraw(peer->conn);
+    fn_conn_destroy(peer->conn);
+    fn_memory_free(&endpoint->blocks.memory, peer->conn_memory, peer->conn_bytes);
+    peer->conn = NULL;
+    peer->conn_memory = NULL;
+}
+
+fn_conn_received fn_session_receive(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns,
+                                    const fn_address *from, uint8_t *data, size_t bytes)
+{
+    uint8_t path = fn_peer_path_of(peer, from);
+    bool known = path != FN_CONN_PATH_UNKNOWN;
+    fn_conn_received received = fn_conn_receive(peer->conn, now_ns, &path, data, bytes);
+    if (received == FN_CONN_DROPPED)
+        return received;
+    /* An address is remembered only now that its datagram has opened. */
+    if (!known && path != FN_CONN_PATH_UNKNOWN)
+        fn_peer_set_path(peer, path, from);
+    fn_peer_touch(endpoint, peer);
+    return received;
+}
+
+void fn_session_tick(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_conn_tick(peer->conn, now_ns);
+    fn_peer_touch(endpoint, peer);
+}
+
+void fn_session_close(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns, uint32_t code,
+                      const char *text, uint64_t linger_ns)
+{
+    fn_conn_close(peer->conn, now_ns, code, text, linger_ns);
+    fn_conn_withdraw(peer->conn);
+    fn_peer_touch(endpoint, peer);
+}
+
+/* --- what its state asks for --- */
+
+/* A dead connection stays until the event that says so was used up. */
+static void look_at_state(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_conn_state state = fn_conn_get_state(peer->conn);
+    if (state == FN_CONN_CONNECTED && !peer->connected) {
+        fn_peer_set_connected(endpoint, peer, true);
+        endpoint->counters.handshakes_completed++;
+    }
+    if (state > FN_CONN_CONNECTED)
+        fn_peer_set_connected(endpoint, peer, false);
+    /* TLS has done its work once a path is validated, or will never be. */
+    if (state != FN_CONN_VALIDATING && peer->link != NULL)
+        fn_link_abandon(endpoint, peer->link, now_ns);
+    if (state == FN_CONN_DEAD && (peer->muted || peer->released))
+        fn_peer_retire(endpoint, peer, now_ns);
+    else
+        fn_timer_set(endpoint, &peer->timer, fn_conn_deadline(peer->conn));
+}
+
+/* --- sending --- */
+
+static bool transmit_turn(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns, bool *more)
+{
+    *more = true;
+    for (int i = 0; i < TURN_DATAGRAMS; i++) {
+        uint8_t path = FN_CONN_PATH_UNKNOWN;
+        fn_send_slot *slot = fn_datagrams_slot(endpoint);
+        if (slot == NULL)
+            return false;
+        size_t bytes = fn_conn_transmit(peer->conn, now_ns, slot->data,
+                                        endpoint->datagrams.datagram_bytes, &path);
+        if (bytes == 0) {
+            *more = false;
+            return true;
+        }
+        if (path < FN_CONN_PATHS_MAX && (peer->path_known >> path & 1u) != 0)
+            fn_datagrams_commit(endpoint, slot, peer->id, path, &peer->paths[path], bytes);
+    }
+    return true;
+}
+
+bool fn_session_flush(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    bool more = true;
+    if (!transmit_turn(endpoint, peer, now_ns, &more))
+        return false;
+    fn_list_remove(&peer->dirty);
+    if (more)
+        fn_peer_touch(endpoint, peer);
+    else
+        look_at_state(endpoint, peer, now_ns);
+    return true;
+}
+
+void fn_sessions_flush(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    fn_list_node *node;
+    while ((node = fn_list_front(&endpoint->peers.dirty)) != NULL) {
+        fn_peer *peer = FN_CONTAINER_OF(node, fn_peer, dirty);
+        if (peer->conn == NULL)
+            fn_list_remove(&peer->dirty);
+        else if (!fn_session_flush(endpoint, peer, now_ns))
+            break;
+    }
+    fn_datagrams_send(endpoint, now_ns);
+}

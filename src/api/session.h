@@ -1,0 +1,42 @@
+/*
+ * session.h: the connection of one peer (core/conn.h), and what the driver does around it.
+ */
+#ifndef FN_API_SESSION_H
+#define FN_API_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/peer.h"
+#include "fastnet.h"
+
+/*
+ * Takes the secrets out of the peer's handshake and builds its connection. first_path: where a
+ * client sends to; NULL for a server, which learns it from the first datagram that opens.
+ * ERR_MEMORY: neither the allocator nor the pool has room.
+ */
+int fn_session_start(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address *first_path,
+                     uint64_t now_ns);
+
+/* One datagram for this peer. The buffer stays as it is while events point into it. */
+fn_conn_received fn_session_receive(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns,
+                                    const fn_address *from, uint8_t *data, size_t bytes);
+
+/* Its timer fired. */
+void fn_session_tick(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
+
+/* Puts what it may send into the send batch. False: the socket is full; it stays dirty. */
+bool fn_session_flush(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
+
+/* Flushes every peer that may have something, then hands all to the socket. */
+void fn_sessions_flush(FastNetEndpoint *endpoint, uint64_t now_ns);
+
+/* Ends it from this side. */
+void fn_session_close(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns, uint32_t code,
+                      const char *text, uint64_t linger_ns);
+
+/* Erases and frees the connection. Its delivered events were released. */
+void fn_session_free(FastNetEndpoint *endpoint, fn_peer *peer);
+
+#endif

@@ -1,0 +1,200 @@
+/* Connecting, deciding, sending, ending: the public functions about one peer or all of them. */
+#include "api/talking.h"
+
+#include "api/endpoint.h"
+#include "api/outgoing.h"
+#include "api/session.h"
+
+/* --- connecting --- */
+
+static FastNetResult connect_to(FastNetEndpoint *endpoint, const char *host, uint16_t tls_port,
+                                const FastNetConnectOptions *options, bool insecure,
+                                FastNetPeerId *out_peer)
+{
+    fn_failure failure = {0};
+    FastNetConnectOptions complete;
+    if (out_peer != NULL)
+        *out_peer = 0;
+    if (endpoint == NULL || host == NULL || out_peer == NULL)
+        return FASTNET_ERR_ARGUMENT;
+    int code = fn_config_read_options(options, &complete, &failure);
+    if (code != FASTNET_OK)
+        return (FastNetResult)fn_report_error(&endpoint->report, FN_LOG_WARNING, code,
+                                              failure.text);
+    uint64_t now_ns = fn_endpoint_clock(endpoint);
+    return (FastNetResult)fn_outgoing_start(endpoint, host, tls_port, &complete, insecure, now_ns,
+                                            out_peer);
+}
+
+FastNetResult fastnet_connect(FastNetEndpoint *endpoint, const char *host, uint16_t tls_port,
+                              const FastNetConnectOptions *options, FastNetPeerId *out_peer)
+{
+    return connect_to(endpoint, host, tls_port, options, false, out_peer);
+}
+
+FastNetResult fastnet_connect_insecure_without_verification(FastNetEndpoint *endpoint,
+                                                            const char *host, uint16_t tls_port,
+                                                            const FastNetConnectOptions *options,
+                                                            FastNetPeerId *out_peer)
+{
+    if (endpoint != NULL && host != NULL) {
+        fn_log_detail(&endpoint->report.log, FN_LOG_WARNING,
+                      "connecting WITHOUT VERIFICATION, anybody on the way can read and change all",
+                      host);
+    }
+    return connect_to(endpoint, host, tls_port, options, true, out_peer);
+}
+
+/* --- deciding --- */
+
+static fn_peer *find(FastNetEndpoint *endpoint, FastNetPeerId id)
+{
+    return endpoint != NULL ? fn_peer_find(endpoint, id) : NULL;
+}
+
+FastNetResult fastnet_accept(FastNetEndpoint *endpoint, FastNetPeerId peer_id)
+{
+    fn_peer *peer = find(endpoint, peer_id);
+    if (peer == NULL)
+        return FASTNET_ERR_PEER;
+    if (peer->state != FN_PEER_DECIDING)
+        return FASTNET_ERR_STATE;
+    uint64_t now_ns = fn_endpoint_clock(endpoint);
+    fn_link *link = peer->link;
+    int code = fn_incoming_decide(endpoint, peer, now_ns);
+    fn_link_settle(endpoint, link, now_ns);
+    return code == FASTNET_OK ? FASTNET_OK : FASTNET_ERR_PEER;
+}
+
+FastNetResult fastnet_reject(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint32_t code,
+                             const char *text)
+{
+    fn_peer *peer = find(endpoint, peer_id);
+    if (peer == NULL)
+        return FASTNET_ERR_PEER;
+    if (peer->state != FN_PEER_DECIDING)
+        return FASTNET_ERR_STATE;
+    uint64_t now_ns = fn_endpoint_clock(endpoint);
+    int result = fn_incoming_refuse(endpoint, peer, code, text, now_ns);
+    return result == FASTNET_OK ? FASTNET_OK : FASTNET_ERR_PEER;
+}
+
+/* --- ending --- */
+
+/* What is not a session has nobody to say goodbye to. */
+static void give_up(FastNetEndpoint *endpoint, fn_peer *peer, uint32_t code, const char *text,
+                    uint64_t now_ns)
+{
+    if (peer->state == FN_PEER_DECIDING)
+        fn_incoming_refuse(endpoint, peer, code, text, now_ns);
+    else if (!peer->ended)
+        fn_peer_retire(endpoint, peer, now_ns);
+}
+
+static FastNetResult disconnect(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint32_t code,
+                                const char *text, uint64_t linger_ns)
+{
+    fn_peer *peer = find(endpoint, peer_id);
+    if (peer == NULL)
+        return FASTNET_ERR_PEER;
+    uint64_t now_ns = fn_endpoint_clock(endpoint);
+    fn_peer_mute(endpoint, peer);
+    if (peer->state == FN_PEER_SESSION)
+        fn_session_close(endpoint, peer, now_ns, code, text, linger_ns);
+    else
+        give_up(endpoint, peer, code, text, now_ns);
+    return FASTNET_OK;
+}
+
+FastNetResult fastnet_disconnect(FastNetEndpoint *endpoint, FastNetPeerId peer, uint32_t code,
+                                 const char *text)
+{
+    uint64_t linger_ns = endpoint != NULL ? endpoint->config.given.linger_ms * FN_NS_PER_MS : 0;
+    return disconnect(endpoint, peer, code, text, linger_ns);
+}
+
+FastNetResult fastnet_disconnect_now(FastNetEndpoint *endpoint, FastNetPeerId peer, uint32_t code,
+                                     const char *text)
+{
+    return disconnect(endpoint, peer, code, text, 0);
+}
+
+/* --- sending --- */
+
+static int send_to(FastNetEndpoint *endpoint, fn_peer *peer, uint8_t channel, const void *data,
+                   uint32_t data_len, const fn_send_options *options)
+{
+    if (data == NULL && data_len > 0)
+        return FASTNET_ERR_ARGUMENT;
+    if (peer->conn == NULL)
+        return FASTNET_ERR_STATE;
+    int code = fn_conn_send(peer->conn, endpoint->now_ns, channel, data, data_len, options);
+    if (code == FASTNET_OK)
+        fn_peer_touch(endpoint, peer);
+    return code;
+}
+
+FastNetResult fastnet_send(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint8_t channel,
+                           const void *data, uint32_t data_len)
+{
+    fn_peer *peer = find(endpoint, peer_id);
+    if (peer == NULL)
+        return FASTNET_ERR_PEER;
+    fn_endpoint_clock(endpoint);
+    return (FastNetResult)send_to(endpoint, peer, channel, data, data_len, NULL);
+}
+
+int32_t fn_send_at_once(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint8_t channel,
+                        const void *data, uint32_t data_len)
+{
+    fn_peer *peer = find(endpoint, peer_id);
+    if (peer == NULL)
+        return FASTNET_ERR_PEER;
+    uint64_t now_ns = fn_endpoint_clock(endpoint);
+    int code = send_to(endpoint, peer, channel, data, data_len, NULL);
+    if (code == FASTNET_OK) {
+        fn_session_flush(endpoint, peer, now_ns);
+        fn_datagrams_send(endpoint, now_ns);
+    }
+    return code;
+}
+
+FastNetResult fastnet_send_tagged(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint8_t channel,
+                                  const void *data, uint32_t data_len, uint64_t tag,
+                                  uint32_t time_to_live_ms)
+{
+    const fn_send_options options = {
+        .tagged = true, .tag = tag, .time_to_live_ns = time_to_live_ms * FN_NS_PER_MS};
+    fn_peer *peer = find(endpoint, peer_id);
+    if (peer == NULL)
+        return FASTNET_ERR_PEER;
+    fn_endpoint_clock(endpoint);
+    return (FastNetResult)send_to(endpoint, peer, channel, data, data_len, &options);
+}
+
+/* A wrong argument is wrong for every peer, and also when there is none. */
+static int check_broadcast(const FastNetEndpoint *endpoint, uint8_t channel, const void *data,
+                           uint32_t data_len)
+{
+    if (endpoint == NULL || (data == NULL && data_len > 0) ||
+        channel >= endpoint->config.channel_count)
+        return FASTNET_ERR_ARGUMENT;
+    return data_len > endpoint->config.given.message_bytes_max ? FASTNET_ERR_TOO_LARGE : FASTNET_OK;
+}
+
+int32_t fastnet_broadcast(FastNetEndpoint *endpoint, FastNetPeerId except, uint8_t channel,
+                          const void *data, uint32_t data_len)
+{
+    int32_t count = 0;
+    int code = check_broadcast(endpoint, channel, data, data_len);
+    if (code != FASTNET_OK)
+        return code;
+    fn_endpoint_clock(endpoint);
+    for (fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
+         peer = fn_peer_after(endpoint, peer->id)) {
+        if (peer->connected && peer->id != except &&
+            send_to(endpoint, peer, channel, data, data_len, NULL) == FASTNET_OK)
+            count++;
+    }
+    return count;
+}
