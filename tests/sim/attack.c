@@ -1,0 +1,87 @@
+#include "world_internal.h"
+
+#include "base/units.h"
+
+#define RACE_NS         (5 * FN_NS_PER_MS)
+#define REPLAY_LATER_NS (500 * FN_NS_PER_MS)
+
+static fn_datagram *make_attack(const fn_datagram *seen)
+{
+    fn_datagram *copy = fn_datagram_clone(seen);
+    copy->attack = true;
+    return copy;
+}
+
+/* Keeps some of what went by. */
+static void record(fn_world *world, const fn_datagram *seen)
+{
+    uint64_t place = fn_rng_below(&world->rng, FN_WORLD_RECORDED_MAX);
+    if (world->recorded[place] != NULL)
+        fn_datagram_release(world->recorded[place]);
+    world->recorded[place] = make_attack(seen);
+}
+
+static void replay(fn_world *world, bool from_elsewhere)
+{
+    fn_datagram *old = world->recorded[fn_rng_below(&world->rng, FN_WORLD_RECORDED_MAX)];
+    if (old == NULL)
+        return;
+    fn_datagram *copy = make_attack(old);
+    if (from_elsewhere)
+        copy->from = FN_WORLD_ATTACKER_ADDRESS;
+    fn_datagram_launch(world, copy, world->now_ns + fn_rng_below(&world->rng, REPLAY_LATER_NS));
+}
+
+static void race(fn_world *world, const fn_datagram *seen, uint64_t at_ns)
+{
+    fn_datagram *copy = make_attack(seen);
+    copy->from = FN_WORLD_ATTACKER_ADDRESS;
+    uint64_t early_ns = fn_sub_saturating(at_ns, RACE_NS);
+    fn_datagram_launch(world, copy, fn_max_u64(world->now_ns, early_ns));
+}
+
+static void damage(fn_world *world, const fn_datagram *seen)
+{
+    fn_datagram *copy = make_attack(seen);
+    copy->pristine = false;
+    switch (fn_rng_below(&world->rng, 3)) {
+    case 0:
+        copy->bytes = (uint32_t)fn_rng_below(&world->rng, copy->bytes);
+        break;
+    case 1:
+        copy->data[fn_rng_below(&world->rng, copy->bytes)] ^= 0x80;
+        break;
+    default:
+        copy->data[0] ^= (uint8_t)(1u << fn_rng_below(&world->rng, 8));
+        break;
+    }
+    fn_datagram_launch(world, copy, world->now_ns + FN_NS_PER_MS);
+}
+
+/* Everything readable is right: first byte, receiver id, a number that is next. */
+static void forge(fn_world *world, const fn_datagram *seen)
+{
+    fn_datagram *copy = make_attack(seen);
+    copy->pristine = false;
+    uint32_t header_bytes = FN_WIRE_NUMBER_OFFSET + (copy->data[0] & FN_WIRE_NUMBER_BITS) + 1;
+    copy->data[header_bytes - 1] += (uint8_t)fn_rng_below(&world->rng, 8);
+    fn_rng_bytes(&world->rng, copy->data + header_bytes, copy->bytes - header_bytes);
+    fn_datagram_launch(world, copy, world->now_ns + FN_NS_PER_MS);
+}
+
+void fn_world_attack(fn_world *world, const fn_datagram *seen, uint64_t at_ns)
+{
+    const fn_attack *attack = &world->config.attack;
+    if (attack->replay_permille + attack->elsewhere_permille > 0)
+        record(world, seen);
+    if (fn_rng_chance(&world->rng, attack->replay_permille))
+        replay(world, false);
+    if (fn_rng_chance(&world->rng, attack->elsewhere_permille))
+        replay(world, true);
+    if (at_ns != FN_NEVER && fn_rng_chance(&world->rng, attack->race_permille))
+        race(world, seen, at_ns);
+    if (fn_rng_chance(&world->rng, attack->damage_permille))
+        damage(world, seen);
+    if (fn_rng_chance(&world->rng, attack->forge_permille))
+        forge(world, seen);
+}

@@ -1,0 +1,737 @@
+#include "scenario.h"
+
+#include "base/result.h"
+#include "base/units.h"
+
+#define MS FN_NS_PER_MS
+
+/* --- the usual network and load, from which the scenarios differ --- */
+
+static uint32_t pick(fn_rng *rng, uint32_t a, uint32_t b, uint32_t c)
+{
+    uint64_t which = fn_rng_below(rng, 3);
+    return which == 0 ? a : which == 1 ? b : c;
+}
+
+static fn_load mixed_load(fn_rng *rng)
+{
+    return (fn_load){
+        .interval_ns = fn_rng_between(rng, 20, 60) * MS,
+        .weights = {3, 4, 3, 4},
+        .message_bytes_max = pick(rng, 1000, 20000, 65536),
+        .tagged_permille = 200,
+    };
+}
+
+static void set_links(fn_world_config *config, fn_link_config link)
+{
+    config->link[0] = link;
+    config->link[1] = link;
+}
+
+static void usual(fn_world_config *config, fn_rng *rng)
+{
+    *config = (fn_world_config){
+        .limits = {.message_bytes_max = 262144,
+                   .receive_window_bytes = pick(rng, 262144 + 64, 524288, 1u << 20),
+                   .replay_window_packets = pick(rng, 1024, 4096, 4096),
+                   .message_window = pick(rng, 64, 1024, 4096),
+                   .idle_timeout_ms = 30000,
+                   .datagram_bytes_max = 1452},
+        .client_arena_bytes = FN_MIB(16),
+        .server_arena_bytes = FN_MIB(32),
+        .memory_cap_bytes = FN_MIB(8),
+        .memory_floor_bytes = FN_KIB(16),
+        .sessions = 2,
+        .send_queue_bytes_max = 2u << 20,
+        .datagram_bytes_max = 1452,
+        .rate_floor_bytes_per_s = 65536,
+        .keepalive_ns = 10 * FN_NS_PER_S,
+        .key_update_packets = pick(rng, 64, 1000, 1u << 20),
+        .key_update_ns = 3600 * FN_NS_PER_S,
+        .hold_permille = pick(rng, 0, 100, 500),
+        .hold_ns_max = 50 * MS,
+        .tick_ns = fn_rng_chance(rng, 300) ? 16666667 : 0,
+    };
+    set_links(config, (fn_link_config){.delay_ns = fn_rng_between(rng, 1, 80) * MS});
+    config->load[0] = mixed_load(rng);
+    config->load[1] = mixed_load(rng);
+}
+
+static fn_end *any_end(fn_world *world)
+{
+    return &world->ends[fn_rng_below(&world->rng, 2 * world->config.sessions)];
+}
+
+static uint32_t any_session(fn_world *world)
+{
+    return (uint32_t)fn_rng_below(&world->rng, world->config.sessions);
+}
+
+static uint64_t sum_received(const fn_world *world, uint32_t channel)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++)
+        sum += world->ends[i].streams[channel].received;
+    return sum;
+}
+
+/* --- loss, order, time --- */
+
+static void clean(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->hold_permille = 0;
+}
+
+static const char *judge_clean(fn_world *world)
+{
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
+        fn_conn_get_stats(world->ends[i].conn, &world->ends[i].stats);
+        if (world->ends[i].stats.counters.rejected_packets != 0)
+            return "an honest datagram was rejected on a clean network";
+    }
+    return NULL;
+}
+
+static void lossy(fn_world_config *config, fn_rng *rng, uint32_t permille)
+{
+    usual(config, rng);
+    config->link[0].loss_permille = permille;
+    config->link[1].loss_permille = permille;
+}
+
+static void loss1(fn_world_config *config, fn_rng *rng)
+{
+    lossy(config, rng, 10);
+}
+
+static void loss5(fn_world_config *config, fn_rng *rng)
+{
+    lossy(config, rng, 50);
+}
+
+static void loss10(fn_world_config *config, fn_rng *rng)
+{
+    lossy(config, rng, 100);
+}
+
+static void loss20(fn_world_config *config, fn_rng *rng)
+{
+    lossy(config, rng, 200);
+}
+
+static void loss30(fn_world_config *config, fn_rng *rng)
+{
+    lossy(config, rng, 300);
+}
+
+static void loss_one_way(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->link[fn_rng_below(rng, 2)].loss_permille = 400;
+}
+
+static void burst(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    fn_link_config link = config->link[0];
+    link.burst_start_permille = 10;
+    link.burst_end_permille = 80;
+    link.burst_loss_permille = 900;
+    set_links(config, link);
+}
+
+static void duplicate(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    fn_link_config link = config->link[0];
+    link.duplicate_permille = 400;
+    link.jitter_ns = 5 * MS;
+    set_links(config, link);
+}
+
+static void reorder(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    fn_link_config link = config->link[0];
+    link.reorder_permille = 200;
+    link.reorder_delay_ns = fn_rng_between(rng, 1, 150) * MS;
+    set_links(config, link);
+}
+
+static void jitter(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    fn_link_config link = config->link[0];
+    link.jitter_ns = fn_rng_between(rng, 5, 200) * MS;
+    set_links(config, link);
+}
+
+static void corrupt(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    fn_link_config link = config->link[0];
+    link.corrupt_permille = 150;
+    set_links(config, link);
+}
+
+static void ratelimit(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    fn_link_config link = config->link[0];
+    link.rate_bytes_per_s = fn_rng_between(rng, 20000, 300000);
+    link.queue_bytes_max = pick(rng, 6000, 30000, 100000);
+    set_links(config, link);
+}
+
+static void bulk_both_ways(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    fn_link_config link = {.delay_ns = 25 * MS,
+                           .rate_bytes_per_s = 1000000,
+                           .queue_bytes_max = 60000,
+                           .loss_permille = pick(rng, 0, 1, 10)};
+    set_links(config, link);
+    for (uint32_t i = 0; i < 2; i++) {
+        config->load[i].bulk_bytes = 3u << 20;
+        config->load[i].bulk_message_bytes = pick(rng, 1000, 16384, 200000);
+        config->load[i].bulk_channel = FASTNET_CHANNEL_RELIABLE;
+    }
+    config->sessions = 1;
+}
+
+static const char *judge_bulk(fn_world *world)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        if (world->ends[i].streams[FASTNET_CHANNEL_RELIABLE].received_bytes < 500000)
+            return "bulk made no progress";
+    }
+    return NULL;
+}
+
+/* --- paths --- */
+
+static void change_mtu(fn_world *world)
+{
+    static const uint32_t sizes[] = {1200, 1232, 1280, 1400, 1452, 0};
+    uint64_t which = fn_rng_below(&world->rng, FN_ARRAY_COUNT(sizes));
+    fn_world_set_mtu(world, any_session(world), sizes[which]);
+}
+
+static void mtu(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->change = change_mtu;
+    config->change_ns = 1500 * MS;
+    fn_link_config link = config->link[0];
+    link.mtu_bytes = 1280;
+    link.loss_permille = pick(rng, 0, 10, 30);
+    set_links(config, link);
+}
+
+static void mtu_reported(fn_world_config *config, fn_rng *rng)
+{
+    mtu(config, rng);
+    config->reports_mtu = true;
+}
+
+static void large_datagrams(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->datagram_bytes_max = 9000;
+    config->limits.datagram_bytes_max = 9000;
+    fn_link_config link = config->link[0];
+    link.mtu_bytes = pick(rng, 1452, 4000, 9000);
+    set_links(config, link);
+}
+
+static void toggle_down(fn_world *world)
+{
+    uint32_t session = any_session(world);
+    bool is_down =
+        world->links[2 * session].config.down || world->links[2 * session + 1].config.down;
+    bool up = !is_down && fn_rng_chance(&world->rng, 700);
+    fn_world_set_down(world, session, up, !is_down && (!up || fn_rng_chance(&world->rng, 700)));
+}
+
+static void blackout(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->change = toggle_down;
+    config->change_ns = fn_rng_between(rng, 300, 2000) * MS;
+}
+
+static void change_address(fn_world *world)
+{
+    uint32_t session = any_session(world);
+    if (fn_rng_chance(&world->rng, 500))
+        fn_world_rebind(world, session);
+    else
+        fn_world_roam(world, session, fn_rng_chance(&world->rng, 500));
+}
+
+static void roam(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->change = change_address;
+    config->change_ns = fn_rng_between(rng, 800, 3000) * MS;
+    fn_link_config link = config->link[0];
+    link.loss_permille = pick(rng, 0, 20, 100);
+    link.jitter_ns = pick(rng, 0, 5, 50) * MS;
+    set_links(config, link);
+}
+
+static void rebind_only(fn_world *world)
+{
+    fn_world_rebind(world, any_session(world));
+}
+
+static void s5_rebinding(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->change = rebind_only;
+    config->change_ns = 2000 * MS;
+}
+
+static const char *judge_rebinding(fn_world *world)
+{
+    for (uint32_t i = 0; i < world->config.sessions; i++) {
+        if (fn_world_server(world, i)->path_changes > 0)
+            return NULL;
+    }
+    return "the session never followed a new address";
+}
+
+/* --- keys, attackers --- */
+
+static void key_storm(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->key_update_packets = 64;
+    fn_link_config link = config->link[0];
+    link.delay_ns = 10 * MS;
+    link.loss_permille = pick(rng, 0, 50, 200);
+    link.jitter_ns = pick(rng, 0, 10, 100) * MS;
+    set_links(config, link);
+}
+
+static const char *judge_flips(fn_world *world)
+{
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
+        if (world->ends[i].tap.flips < 2)
+            return "a key was not updated";
+    }
+    return NULL;
+}
+
+static void key_age(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->key_update_packets = 1u << 20;
+    config->key_update_ns = 500 * MS;
+    config->link[0].delay_ns = 10 * MS;
+    config->link[1].delay_ns = 10 * MS;
+}
+
+static void attacker(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->attack = (fn_attack){.replay_permille = 300,
+                                 .elsewhere_permille = 200,
+                                 .race_permille = 50,
+                                 .damage_permille = 200,
+                                 .forge_permille = 200};
+    fn_link_config link = config->link[0];
+    link.delay_ns = fn_rng_between(rng, 6, 60) * MS;
+    set_links(config, link);
+}
+
+static const char *judge_attacker(fn_world *world)
+{
+    return world->dropped_attacks > 100 ? NULL : "the attacker was not there";
+}
+
+static void s3_replay(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->attack = (fn_attack){.replay_permille = 1000, .elsewhere_permille = 1000};
+    config->key_update_packets = 200;
+}
+
+/* --- memory --- */
+
+/* Little memory each, but enough: twice the window, twice the send queue, and the ledgers. */
+static void small_memory(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->limits.message_bytes_max = 16384;
+    config->limits.receive_window_bytes = 40000;
+    config->limits.replay_window_packets = 1024;
+    config->send_queue_bytes_max = 65536;
+    config->memory_cap_bytes = FN_KIB(384);
+    config->memory_floor_bytes = FN_KIB(8);
+    config->client_arena_bytes = FN_KIB(512);
+    config->server_arena_bytes = FN_KIB(1024);
+    config->load[0].message_bytes_max = 16384;
+    config->load[1].message_bytes_max = 16384;
+    config->hold_permille = 500;
+    fn_link_config link = config->link[0];
+    link.loss_permille = pick(rng, 0, 20, 100);
+    set_links(config, link);
+}
+
+/* The sessions together may ask for more than the server has. */
+static void memory_contention(fn_world_config *config, fn_rng *rng)
+{
+    small_memory(config, rng);
+    config->sessions = 4;
+    config->memory_floor_bytes = FN_KIB(160);
+    config->server_arena_bytes = FN_KIB(768);
+}
+
+/* --- rhythm --- */
+
+static void game_rhythm(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->sessions = 1;
+    config->tick_ns = 16666667;
+    config->hold_permille = 0;
+    config->prompt_unreliable = true;
+    set_links(config, (fn_link_config){.delay_ns = 150 * MS, .loss_permille = 100});
+    fn_load load = {.interval_ns = 16666667,
+                    .regular = true,
+                    .weights = {0, 1, 0, 0},
+                    .fixed_bytes = 200,
+                    .message_bytes_max = 200};
+    config->load[0] = load;
+    config->load[1] = load;
+}
+
+static void game_rhythm_and_bulk(fn_world_config *config, fn_rng *rng)
+{
+    game_rhythm(config, rng);
+    for (uint32_t i = 0; i < 2; i++) {
+        config->load[i].bulk_bytes = 1u << 20;
+        config->load[i].bulk_message_bytes = 8192;
+        config->load[i].bulk_channel = FASTNET_CHANNEL_RELIABLE;
+    }
+}
+
+static const char *judge_game_rhythm(fn_world *world)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        const fn_stream *stream = &world->ends[i].streams[FASTNET_CHANNEL_UNRELIABLE];
+        if (stream->received * 100 < stream->count * 80)
+            return "less than 80 % of a 60 Hz stream arrived at 10 % loss";
+        bool bulk = world->config.load[i].bulk_bytes > 0;
+        if (bulk && world->ends[i].streams[FASTNET_CHANNEL_RELIABLE].received_bytes < 50000)
+            return "bulk made no progress beside a 60 Hz stream";
+    }
+    return NULL;
+}
+
+static void idle(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->limits.idle_timeout_ms = 3000;
+    config->keepalive_ns = 1000 * MS;
+    config->load[0] = (fn_load){0};
+    config->load[1] = (fn_load){0};
+    fn_link_config link = config->link[0];
+    link.loss_permille = pick(rng, 0, 20, 50);
+    set_links(config, link);
+}
+
+static void silence(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->limits.idle_timeout_ms = 4000;
+}
+
+/* The network dies for good: both sides must find out, soon after the idle timeout. */
+static const char *finish_silence(fn_world *world)
+{
+    for (uint32_t i = 0; i < world->config.sessions; i++) {
+        fn_world_set_down(world, i, true, true);
+        fn_world_client(world, i)->may_close = true;
+        fn_world_server(world, i)->may_close = true;
+    }
+    world->quiet = true;
+    uint64_t limit_ns = 4000 * MS + 4000 * MS;
+    if (!fn_world_run(world, world->now_ns + limit_ns, fn_world_all_dead))
+        return "a session outlived its idle timeout";
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
+        if (!world->ends[i].closed || world->ends[i].closed_result != FASTNET_ERR_TIMEOUT)
+            return "silence was not reported as a timeout";
+    }
+    return NULL;
+}
+
+/* --- everything at once --- */
+
+static void change_anything(fn_world *world)
+{
+    switch (fn_rng_below(&world->rng, 5)) {
+    case 0:
+        change_mtu(world);
+        break;
+    case 1:
+        toggle_down(world);
+        break;
+    case 2:
+        change_address(world);
+        break;
+    default: {
+        fn_link *link = &world->links[any_end(world)->index];
+        link->config.loss_permille = (uint32_t)fn_rng_below(&world->rng, 200);
+        link->config.delay_ns = fn_rng_between(&world->rng, 1, 150) * MS;
+        link->config.down = false;
+    }
+    }
+}
+
+static void everything(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->sessions = 3;
+    config->server_arena_bytes = FN_MIB(32);
+    for (uint32_t i = 0; i < 2; i++) {
+        fn_link_config *link = &config->link[i];
+        link->jitter_ns = fn_rng_below(rng, 60) * MS;
+        link->loss_permille = (uint32_t)fn_rng_below(rng, 150);
+        link->burst_start_permille = (uint32_t)fn_rng_below(rng, 5);
+        link->burst_end_permille = 100;
+        link->burst_loss_permille = 800;
+        link->duplicate_permille = (uint32_t)fn_rng_below(rng, 100);
+        link->reorder_permille = (uint32_t)fn_rng_below(rng, 100);
+        link->reorder_delay_ns = fn_rng_below(rng, 100) * MS;
+        link->corrupt_permille = (uint32_t)fn_rng_below(rng, 50);
+        link->rate_bytes_per_s = fn_rng_chance(rng, 500) ? fn_rng_between(rng, 50000, 500000) : 0;
+        link->queue_bytes_max = 40000;
+    }
+    config->attack = (fn_attack){.replay_permille = 50,
+                                 .elsewhere_permille = 20,
+                                 .race_permille = 5,
+                                 .damage_permille = 20,
+                                 .forge_permille = 20};
+    config->change = change_anything;
+    config->change_ns = 700 * MS;
+}
+
+/* --- the defects that gave this library its reason --- */
+
+static void r1_retransmission(fn_world_config *config, fn_rng *rng)
+{
+    lossy(config, rng, 250);
+    for (uint32_t i = 0; i < 2; i++) {
+        config->load[i].weights[FASTNET_CHANNEL_UNRELIABLE] = 0;
+        config->load[i].weights[FASTNET_CHANNEL_UNRELIABLE_SEQUENCED] = 0;
+    }
+}
+
+static const char *judge_retransmission(fn_world *world)
+{
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
+        fn_conn_get_stats(world->ends[i].conn, &world->ends[i].stats);
+        if (world->ends[i].stats.counters.retransmitted_bytes == 0)
+            return "nothing was retransmitted";
+    }
+    return NULL;
+}
+
+/* Far more messages than packets on one channel, the reverse on the other. */
+static void r2_acks(fn_world_config *config, fn_rng *rng)
+{
+    lossy(config, rng, 100);
+    config->load[0] = (fn_load){.interval_ns = 5 * MS,
+                                .weights = {1, 0, 1, 0},
+                                .fixed_bytes = 12,
+                                .message_bytes_max = 12,
+                                .tagged_permille = 1000};
+    config->load[1] = (fn_load){.interval_ns = 60 * MS,
+                                .weights = {1, 0, 1, 0},
+                                .fixed_bytes = 9000,
+                                .message_bytes_max = 9000,
+                                .tagged_permille = 1000};
+}
+
+static void r3_other_channels(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->tick_ns = 0;
+    config->hold_permille = 0;
+    set_links(config, (fn_link_config){.delay_ns = 20 * MS});
+    fn_load load = {.interval_ns = 10 * MS,
+                    .weights = {1, 6, 3, 6},
+                    .fixed_bytes = 300,
+                    .message_bytes_max = 300};
+    config->load[0] = load;
+    config->load[1] = load;
+}
+
+static const char *judge_other_channels(fn_world *world)
+{
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
+        if (world->ends[i].streams[0].latency_ns_max > 45 * MS)
+            return "traffic on other channels delayed the ordered channel";
+    }
+    return sum_received(world, 0) > 100 ? NULL : "the ordered channel stalled";
+}
+
+static void r4_early(fn_world_config *config, fn_rng *rng)
+{
+    reorder(config, rng);
+    for (uint32_t i = 0; i < 2; i++) {
+        config->load[i].weights[FASTNET_CHANNEL_RELIABLE_ORDERED] = 20;
+        config->link[i].reorder_permille = 400;
+    }
+}
+
+/* 5 % loss: what is sent again is little more than what was lost. */
+static void r5_acks(fn_world_config *config, fn_rng *rng)
+{
+    lossy(config, rng, 50);
+    config->hold_permille = 0;
+    config->key_update_packets = 1u << 20;
+    for (uint32_t i = 0; i < 2; i++) {
+        config->load[i] = (fn_load){.interval_ns = 15 * MS,
+                                    .weights = {1, 0, 1, 0},
+                                    .fixed_bytes = 900,
+                                    .message_bytes_max = 900};
+    }
+}
+
+static const char *judge_little_in_vain(fn_world *world)
+{
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
+        fn_end *end = &world->ends[i];
+        fn_conn_get_stats(end->conn, &end->stats);
+        if (end->stats.counters.retransmitted_bytes > end->stats.counters.sent_bytes * 15 / 100)
+            return "far more was sent again than was lost";
+    }
+    return NULL;
+}
+
+static void r6_one_way(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->load[1] = (fn_load){0};
+    fn_link_config link = config->link[0];
+    link.loss_permille = pick(rng, 0, 20, 100);
+    set_links(config, link);
+}
+
+static void r7_fragments(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->sessions = 1;
+    config->hold_permille = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        config->load[i] = (fn_load){.interval_ns = 100 * MS,
+                                    .weights = {1, 1, 1, 1},
+                                    .fixed_bytes = (uint32_t)fn_rng_between(rng, 1501, 20000),
+                                    .message_bytes_max = 65536};
+    }
+}
+
+static const char *judge_fragments(fn_world *world)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        for (uint32_t channel = 0; channel < FN_WORLD_CHANNELS; channel++) {
+            if (world->ends[i].streams[channel].fragmented_received == 0)
+                return "no fragmented message arrived on a channel";
+        }
+    }
+    return NULL;
+}
+
+static void r8_backpressure(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->sessions = 1;
+    set_links(config, (fn_link_config){.delay_ns = 30 * MS,
+                                       .rate_bytes_per_s = 400000,
+                                       .queue_bytes_max = 30000,
+                                       .loss_permille = 10});
+    for (uint32_t i = 0; i < 2; i++) {
+        config->load[i] = (fn_load){.interval_ns = 5 * MS,
+                                    .bulk_bytes = 3u << 20,
+                                    .bulk_message_bytes = pick(rng, 100, 700, 5000),
+                                    .bulk_channel = FASTNET_CHANNEL_RELIABLE_ORDERED};
+    }
+}
+
+static const char *judge_backpressure(fn_world *world)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        if (world->ends[i].backpressure == 0)
+            return "a full queue was never reported";
+    }
+    return NULL;
+}
+
+#define SCENARIO_MAP(X)                                                                         \
+    X(clean, clean, judge_clean, NULL, 6, "nothing goes wrong")                                 \
+    X(loss1, loss1, NULL, NULL, 6, "1 % random loss")                                           \
+    X(loss5, loss5, NULL, NULL, 6, "5 % random loss")                                           \
+    X(loss10, loss10, NULL, NULL, 6, "10 % random loss")                                        \
+    X(loss20, loss20, NULL, NULL, 6, "20 % random loss")                                        \
+    X(loss30, loss30, NULL, NULL, 6, "30 % random loss")                                        \
+    X(loss_one_way, loss_one_way, NULL, NULL, 6, "40 % loss in one direction only")             \
+    X(burst, burst, NULL, NULL, 6, "bursts of loss")                                            \
+    X(duplicate, duplicate, NULL, NULL, 5, "40 % of all datagrams come twice")                  \
+    X(reorder, reorder, NULL, NULL, 5, "20 % are held back")                                    \
+    X(jitter, jitter, NULL, NULL, 5, "up to 200 ms of jitter")                                  \
+    X(corrupt, corrupt, NULL, NULL, 5, "15 % arrive with other bits")                           \
+    X(ratelimit, ratelimit, NULL, NULL, 6, "a narrow link with a short queue")                  \
+    X(bulk_both_ways, bulk_both_ways, judge_bulk, NULL, 10, "both sides send all they can")     \
+    X(mtu, mtu, NULL, NULL, 8, "the path's MTU shrinks and grows, silently")                    \
+    X(mtu_reported, mtu_reported, NULL, NULL, 8, "likewise, and the system says so")            \
+    X(large_datagrams, large_datagrams, NULL, NULL, 5, "datagrams of up to 9000 bytes")         \
+    X(blackout, blackout, NULL, NULL, 8, "partitions, one way and both ways")                   \
+    X(roam, roam, NULL, NULL, 8, "the client's address changes")                                \
+    X(key_storm, key_storm, judge_flips, NULL, 8, "a key update every 64 packets")              \
+    X(key_age, key_age, judge_flips, NULL, 6, "a key update every 500 ms")                      \
+    X(attacker, attacker, judge_attacker, NULL, 5, "replays, races, damage and forgeries")      \
+    X(small_memory, small_memory, NULL, NULL, 6, "384 KiB each")                                \
+    X(memory_contention, memory_contention, NULL, NULL, 5, "a server with too little for all")  \
+    X(game_rhythm, game_rhythm, judge_game_rhythm, NULL, 10, "60 Hz at 10 % loss and 300 ms")   \
+    X(game_rhythm_and_bulk, game_rhythm_and_bulk, judge_game_rhythm, NULL, 20,                  \
+      "the same beside a bulk transfer")                                                        \
+    X(idle, idle, NULL, NULL, 20, "nobody sends anything, and the session lives")               \
+    X(silence, silence, NULL, finish_silence, 3, "the network dies for good")                   \
+    X(everything, everything, NULL, NULL, 8, "all of it together")                              \
+    X(r1_retransmission, r1_retransmission, judge_retransmission, NULL, 5,                      \
+      "what is lost is sent again")                                                             \
+    X(r2_packets_are_acknowledged_not_messages, r2_acks, NULL, NULL, 5,                         \
+      "many messages in a packet, many packets for a message")                                  \
+    X(r3_other_channels_do_not_stall_ordered, r3_other_channels, judge_other_channels, NULL, 5, \
+      "ordering is per channel")                                                                \
+    X(r4_early_messages_are_delivered_after_the_gap, r4_early, NULL, NULL, 5,                   \
+      "in order, each once")                                                                    \
+    X(r5_little_is_sent_again_in_vain, r5_acks, judge_little_in_vain, NULL, 8,                  \
+      "acknowledgements name what arrived")                                                     \
+    X(r6_one_way_traffic_is_acknowledged, r6_one_way, NULL, NULL, 5,                            \
+      "packets with nothing but acknowledgements")                                              \
+    X(r6_idle_peers_stay, idle, NULL, NULL, 30, "keep-alive")                                   \
+    X(r7_fragments_arrive_on_every_channel, r7_fragments, judge_fragments, NULL, 5,             \
+      "messages larger than a datagram")                                                        \
+    X(r8_backpressure_never_drops, r8_backpressure, judge_backpressure, NULL, 5,                \
+      "a full queue is said to be full")                                                        \
+    X(s3_replay_changes_nothing, s3_replay, judge_attacker, NULL, 5,                            \
+      "every datagram comes again, from anywhere")                                              \
+    X(s4_key_update_agrees, key_storm, judge_flips, NULL, 8,                                    \
+      "both sides at once, with loss and reordering")                                           \
+    X(s5_rebinding_keeps_the_session, s5_rebinding, judge_rebinding, NULL, 8,                   \
+      "a NAT gives the client another address")
+
+const fn_scenario fn_scenarios[] = {
+#define X(name, setup, judge, finish, seconds, sentence) \
+    {#name, sentence, setup, judge, finish, seconds},
+    SCENARIO_MAP(X)
+#undef X
+};
+
+const uint32_t fn_scenario_count = FN_ARRAY_COUNT(fn_scenarios);
