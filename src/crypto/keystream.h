@@ -1,0 +1,72 @@
+/*
+ * keystream.h: ChaCha20-Poly1305 (RFC 8439) with the cipher's work done ahead of time.
+ *
+ * Packet numbers are counters, so the nonces of the next few packets are known before their
+ * contents are. An endpoint that spins, waiting, can make their keystream and Poly1305 key
+ * meanwhile; sealing is then an XOR and a MAC. The bytes on the wire are those of fn_aead_seal(),
+ * whichever way was taken.
+ *
+ * One fn_keystream serves one direction of one key. It holds the next FN_KEYSTREAM_SLOTS numbers; a
+ * slot is wiped when it was used, so no keystream can serve twice. A packet that finds no slot, or
+ * one too short, takes the plain path at its usual cost. Throw it away (wipe) when the key changes.
+ *
+ * Sizes follow the traffic: slots are made for the longest of the last few packets.
+ */
+#ifndef FN_CRYPTO_KEYSTREAM_H
+#define FN_CRYPTO_KEYSTREAM_H
+
+#include "crypto/aead.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    FN_KEYSTREAM_SLOTS = 4,         /* packet numbers ahead; a power of two */
+    FN_KEYSTREAM_TEXT_BYTES = 1472, /* longest text that a slot serves */
+    FN_KEYSTREAM_AAD_BYTES_MAX = 16
+};
+
+/* One run of keystream from block 0 on: the MAC's key, then (from byte 64) what the text is xored
+ * with. When the packet comes, the associated data takes the end of block 0 and the ciphertext the
+ * keystream's place, so that what the MAC is computed over (RFC 8439 section 2.8) lies there in one
+ * piece. */
+typedef struct fn_keystream_slot {
+    uint64_t number;
+    uint32_t text_bytes;                              /* of keystream behind block 0; 0 = empty */
+    uint8_t bytes[64 + FN_KEYSTREAM_TEXT_BYTES + 32]; /* and padding, and the lengths */
+} fn_keystream_slot;
+
+typedef struct fn_keystream {
+    uint32_t wanted_bytes; /* slots are made this long */
+    uint32_t longest_seen; /* since `seen` began to count */
+    uint32_t seen;
+    uint64_t hits;
+    uint64_t misses;
+    fn_keystream_slot slots[FN_KEYSTREAM_SLOTS];
+} fn_keystream;
+
+typedef enum fn_keystream_opened {
+    FN_KEYSTREAM_MISS,   /* nothing prepared: take fn_aead_open() */
+    FN_KEYSTREAM_OPENED, /* verified, decrypted in place */
+    FN_KEYSTREAM_FORGED  /* the slot stays: the true packet may still come */
+} fn_keystream_opened;
+
+void fn_keystream_init(fn_keystream *keystream);
+
+/* Does one piece of work: makes one of the slots for next_number .. next_number +
+ * FN_KEYSTREAM_SLOTS - 1 that is missing. False: all are there. */
+bool fn_keystream_prepare(fn_keystream *keystream, const fn_aead_key *key, uint64_t next_number);
+
+/* As fn_aead_seal(). False, and nothing happened: no slot for it. */
+bool fn_keystream_seal(fn_keystream *keystream, uint64_t number, const uint8_t *aad,
+                       size_t aad_bytes, uint8_t *text, size_t text_bytes);
+
+/* As fn_aead_open(). */
+fn_keystream_opened fn_keystream_open(fn_keystream *keystream, uint64_t number, const uint8_t *aad,
+                                      size_t aad_bytes, uint8_t *sealed, size_t sealed_bytes);
+
+/* Erases all of it. */
+void fn_keystream_wipe(fn_keystream *keystream);
+
+#endif
