@@ -78,6 +78,7 @@ void fn_conn_destroy(fn_conn *conn)
         fn_store_free(&conn->store, FN_CONTAINER_OF(node, fn_inbound, link));
     while ((node = fn_list_pop_front(&conn->notices)) != NULL)
         fn_store_free(&conn->store, FN_CONTAINER_OF(node, fn_outbound, link));
+    fn_ahead_free(conn);
     fn_channels_free(&conn->channels, &conn->store);
     fn_sent_free(&conn->sent, &conn->store);
     fn_pool_account_close(conn->store.pool, &conn->store.account);

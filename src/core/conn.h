@@ -134,6 +134,16 @@ uint64_t fn_conn_deadline(const fn_conn *conn);
 /* Runs the timers that are due. Harmless when none is. */
 void fn_conn_tick(fn_conn *conn, uint64_t now_ns);
 
+/*
+ * For an owner that has nothing else to do (it spins, waiting for the next datagram): does one
+ * small piece of work that makes the next packets cheaper, see crypto/keystream.h. False when there
+ * is none.
+ *
+ * Only for a connection that is busy; takes 16 KiB of the pool then, and gives them back after a
+ * quiet second.
+ */
+bool fn_conn_prepare(fn_conn *conn, uint64_t now_ns);
+
 /* What one message needs beyond its bytes. Zeroed = nothing special. */
 typedef struct fn_send_options {
     bool tagged; /* DELIVERED / LOST events carry tag */

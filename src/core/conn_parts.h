@@ -152,6 +152,14 @@ bool fn_report_direct(const fn_conn *conn);
 /* Something waits, and there is room. */
 bool fn_report_waiting(const fn_conn *conn);
 
+/* --- ahead.c --- */
+
+/* Gives the prepared keystream back when the connection has been quiet for a second, or is at its
+ * end. */
+void fn_ahead_tick(fn_conn *conn, uint64_t now_ns);
+void fn_ahead_free(fn_conn *conn);
+uint64_t fn_ahead_deadline(const fn_conn *conn);
+
 /* --- closing.c --- */
 
 /* The other side broke the protocol. */

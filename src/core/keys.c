@@ -27,7 +27,9 @@ void fn_receive_keys_init(fn_receive_keys *keys, const uint8_t secret[FN_KDF_SEC
 void fn_send_keys_seal(fn_send_keys *keys, uint64_t number, const uint8_t *header,
                        size_t header_bytes, uint8_t *text, size_t text_bytes)
 {
-    fn_aead_seal(&keys->key, number, header, header_bytes, text, text_bytes);
+    if (keys->ahead == NULL ||
+        !fn_keystream_seal(keys->ahead, number, header, header_bytes, text, text_bytes))
+        fn_aead_seal(&keys->key, number, header, header_bytes, text, text_bytes);
     keys->sealed++;
 }
 
@@ -52,6 +54,8 @@ void fn_send_keys_update(fn_send_keys *keys, uint64_t next_number, uint64_t now_
 {
     fn_kdf_next_secret(keys->secret, keys->secret);
     fn_kdf_traffic_key(keys->secret, &keys->key);
+    if (keys->ahead != NULL)
+        fn_keystream_wipe(keys->ahead);
     keys->first_number = next_number;
     keys->sealed = 0;
     keys->since_ns = now_ns;
@@ -66,16 +70,28 @@ static void note_first(fn_receive_keys *keys, uint64_t number)
         keys->first_number = number;
 }
 
+static bool open_current(fn_receive_keys *keys, uint64_t number, const uint8_t *header,
+                         size_t header_bytes, uint8_t *sealed, size_t sealed_bytes)
+{
+    fn_keystream_opened opened = FN_KEYSTREAM_MISS;
+    if (keys->ahead != NULL)
+        opened = fn_keystream_open(keys->ahead, number, header, header_bytes, sealed, sealed_bytes);
+    if (opened != FN_KEYSTREAM_MISS)
+        return opened == FN_KEYSTREAM_OPENED;
+    return fn_aead_open(&keys->current, number, header, header_bytes, sealed, sealed_bytes);
+}
+
 fn_keys_opened fn_receive_keys_open(fn_receive_keys *keys, uint8_t phase, uint64_t number,
                                     const uint8_t *header, size_t header_bytes, uint8_t *sealed,
                                     size_t sealed_bytes)
 {
     bool is_current = phase == keys->phase;
     bool is_before = !is_current && keys->has_previous && number < keys->first_number;
-    const fn_aead_key *key = is_current  ? &keys->current
-                             : is_before ? &keys->previous
-                                         : &keys->next;
-    if (!fn_aead_open(key, number, header, header_bytes, sealed, sealed_bytes)) {
+    const fn_aead_key *other = is_before ? &keys->previous : &keys->next;
+    bool good = is_current
+                    ? open_current(keys, number, header, header_bytes, sealed, sealed_bytes)
+                    : fn_aead_open(other, number, header, header_bytes, sealed, sealed_bytes);
+    if (!good) {
         keys->failed_opens++;
         return FN_KEYS_FAILED;
     }
@@ -91,6 +107,8 @@ bool fn_receive_keys_advance(fn_receive_keys *keys, uint64_t number, uint64_t no
         return false;
     keys->previous = keys->current;
     keys->current = keys->next;
+    if (keys->ahead != NULL)
+        fn_keystream_wipe(keys->ahead);
     fn_kdf_next_secret(keys->next_secret, keys->next_secret);
     fn_kdf_traffic_key(keys->next_secret, &keys->next);
     keys->has_previous = true;

@@ -10,6 +10,7 @@
 
 #include "crypto/aead.h"
 #include "crypto/kdf.h"
+#include "crypto/keystream.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +21,7 @@
 typedef struct fn_send_keys {
     uint8_t secret[FN_KDF_SECRET_BYTES];
     fn_aead_key key;
+    fn_keystream *ahead;   /* made in advance for `key`; borrowed; NULL = none */
     uint64_t first_number; /* of this phase */
     uint64_t sealed;       /* packets under this key */
     uint64_t since_ns;     /* when this phase began */
@@ -33,6 +35,7 @@ typedef struct fn_receive_keys {
     fn_aead_key previous;
     fn_aead_key current;
     fn_aead_key next;
+    fn_keystream *ahead;        /* made in advance for `current`; borrowed; NULL = none */
     uint64_t previous_until_ns; /* erased then */
     uint64_t first_number;      /* smallest seen in the current phase; FN_NEVER before any */
     uint64_t failed_opens;

@@ -38,6 +38,7 @@ uint64_t fn_conn_deadline(const fn_conn *conn)
     at_ns = fn_min_u64(at_ns, fn_idle_deadline(&conn->idle));
     at_ns = fn_min_u64(at_ns, conn->receive_keys.previous_until_ns);
     at_ns = fn_min_u64(at_ns, fn_channels_deadline(&conn->channels));
+    at_ns = fn_min_u64(at_ns, fn_ahead_deadline(conn));
     if (conn->state == FN_CONN_VALIDATING)
         at_ns = fn_min_u64(at_ns, conn->config.connect_deadline_ns);
     return at_ns;
@@ -74,6 +75,7 @@ void fn_conn_tick(fn_conn *conn, uint64_t now_ns)
         check_paths(conn, now_ns);
         fn_loss_tick(conn, now_ns);
         fn_receive_keys_tick(&conn->receive_keys, now_ns);
+        fn_ahead_tick(conn, now_ns);
         fn_send_outcome outcome = fn_conn_outcome(conn);
         conn->counters.dropped_messages +=
             fn_channels_expire(&conn->channels, &conn->store, now_ns, &outcome);
