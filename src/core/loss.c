@@ -161,6 +161,13 @@ static void packet_gone(fn_conn *conn, uint64_t number, fn_sent_packet *packet, 
 static uint64_t lost_at(const fn_conn *conn, uint64_t number, const fn_sent_packet *packet)
 {
     const fn_path *path = &conn->paths[packet->path];
+    if (packet->path != conn->active && conn->active != FN_CONN_PATH_UNKNOWN) {
+        /* A path that was left may never bring an acknowledgement again: later packets on the one
+         * in use were acknowledged, that has to do. */
+        const fn_rtt *active = &conn->paths[conn->active].rtt;
+        return packet->time_ns +
+               fn_max_u64(fn_rtt_loss_delay_ns(&path->rtt), fn_rtt_loss_delay_ns(active));
+    }
     if (path->largest_acked == FN_SEQ_NONE || number > path->largest_acked)
         return FN_NEVER;
     if (path->largest_acked - number >= PACKET_THRESHOLD)
@@ -197,10 +204,12 @@ static void detect(fn_conn *conn, uint64_t now_ns)
             conn->loss.loss_at_ns = fn_min_u64(conn->loss.loss_at_ns, at_ns);
             continue;
         }
-        if (run_first_ns == FN_NEVER)
+        bool in_use = packet->path == conn->active;
+        if (run_first_ns == FN_NEVER && in_use)
             run_first_ns = packet->time_ns;
-        check_persistent(conn, packet->path, run_first_ns, packet->time_ns, now_ns);
-        packet_gone(conn, number, packet, true, now_ns);
+        if (in_use)
+            check_persistent(conn, packet->path, run_first_ns, packet->time_ns, now_ns);
+        packet_gone(conn, number, packet, in_use, now_ns);
     }
 }
 

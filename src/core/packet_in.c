@@ -230,12 +230,15 @@ fn_conn_received fn_conn_receive(fn_conn *conn, uint64_t now_ns, uint8_t *path, 
                                  size_t bytes)
 {
     fn_header header;
-    bool stranger = *path >= FN_CONN_PATHS_MAX;
+    /* A candidate that was given up is a stranger again. */
+    bool stranger = *path >= FN_CONN_PATHS_MAX || conn->paths[*path].state == FN_PATH_UNUSED;
     if (conn->state == FN_CONN_DEAD || (stranger && conn->config.is_client) ||
         bytes > conn->config.limits.receive_datagram_bytes_max ||
         !fn_header_decode(datagram, bytes, &header))
         return FN_CONN_DROPPED;
-    packet_in packet = {.now_ns = now_ns, .path = *path, .bytes = (uint32_t)bytes};
+    packet_in packet = {.now_ns = now_ns,
+                        .path = stranger ? FN_CONN_PATH_UNKNOWN : *path,
+                        .bytes = (uint32_t)bytes};
     packet.number = fn_seq_expand(conn->acks.next_expected, header.truncated, header.number_bytes);
     packet.newest = packet.number >= conn->acks.next_expected;
     packet.class = FN_ACK_SILENT;

@@ -382,7 +382,8 @@ static size_t path_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8
     bool challenge = fn_path_challenge_due(path, now_ns);
     size_t bytes_max = fn_min_size(capacity, FN_PATH_FIRST_BYTES);
     uint64_t allowance = fn_path_allowance(path);
-    if ((!challenge && !path->owes) || allowance < FN_WIRE_OVERHEAD_BYTES_MAX + 64)
+    if ((!challenge && !path->owes) ||
+        allowance < FN_WIRE_OVERHEAD_BYTES_MAX + 2 * FN_FRAME_PATH_BYTES)
         return 0;
     bytes_max = (size_t)fn_min_u64(bytes_max, allowance);
     packet_out packet;

@@ -378,6 +378,16 @@ static void judge_dropped(fn_world *world, const fn_end *end, const visible_stat
         fn_world_fail(world, "a dropped datagram changed the connection");
 }
 
+static void print_received(const fn_world *world, const fn_end *end, const fn_datagram *datagram,
+                           fn_conn_received received, uint8_t path)
+{
+    static const char *const results[] = {"dropped", "accepted", "accepted, new path"};
+    printf("%12.3f ms      %s %u <- %u number %llu: %s, path %u%s%s\n", (double)world->now_ns / 1e6,
+           end->is_client ? "client" : "server", end->index / 2, datagram->from,
+           (unsigned long long)datagram->number, results[received], path,
+           datagram->pristine ? "" : ", damaged", datagram->attack ? ", attack" : "");
+}
+
 static void receive_one(fn_world *world, fn_host *host, fn_datagram *datagram)
 {
     fn_end *end = find_end(world, host, datagram);
@@ -388,6 +398,8 @@ static void receive_one(fn_world *world, fn_host *host, fn_datagram *datagram)
     fn_conn_received received = fn_conn_receive(end->conn, fn_world_host_now(world, end), &path,
                                                 datagram->data, datagram->bytes);
     fn_world_trace(world, (uint64_t)received << 32 | path);
+    if (world->verbose)
+        print_received(world, end, datagram, received, path);
     if (received == FN_CONN_DROPPED) {
         judge_dropped(world, end, &before, datagram);
         return;
