@@ -124,7 +124,8 @@ FastNetResult fastnet_disconnect_now(FastNetEndpoint *endpoint, FastNetPeerId pe
 static int send_to(FastNetEndpoint *endpoint, fn_peer *peer, uint8_t channel, const void *data,
                    uint32_t data_len, const fn_send_options *options)
 {
-    if (data == NULL && data_len > 0)
+    /* The numbers above the application's channels are the library's own. */
+    if ((data == NULL && data_len > 0) || channel >= endpoint->config.channel_count)
         return FASTNET_ERR_ARGUMENT;
     if (peer->conn == NULL)
         return FASTNET_ERR_STATE;
