@@ -117,7 +117,7 @@ static void a_wrong_pin_is_refused_whatever_the_roots_say(void **state)
 
 static void remember_warning(void *user, int32_t level, const char *line)
 {
-    if (level <= FASTNET_LOG_WARNING && strstr(line, "insecure")) {
+    if (level <= FASTNET_LOG_WARNING && strstr(line, "WITHOUT VERIFICATION")) {
         ++*(int *)user;
     }
 }
