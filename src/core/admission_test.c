@@ -135,73 +135,79 @@ static void s6_stalled_crowds_leave_room_to_newcomers(void **state)
     assert_int_equal(admission.stage_counts[2], 224);
 }
 
-/* Against a plain model: a list of (order, stage) searched from end to end. */
+/* A plain model: a list of lives, searched from end to end. */
+enum { MODEL_CAP = 24, MODEL_REQUESTS = 6, LIVES = 64 };
+
+typedef struct life {
+    bool in;
+    bool decided;
+    uint32_t stage;
+    uint64_t order;
+} life;
+
+static life model[LIVES];
+
+static uint32_t count_lives(bool decided, uint32_t first_stage, uint32_t last_stage)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < LIVES; i++)
+        count += model[i].in && model[i].decided == decided && model[i].stage >= first_stage &&
+                 model[i].stage <= last_stage;
+    return count;
+}
+
+/* LIVES when nobody has to give way. */
+static uint32_t find_victim(void)
+{
+    uint32_t stage = 0, victim = LIVES;
+    if (count_lives(false, 0, 2) < MODEL_CAP)
+        return LIVES;
+    while (count_lives(false, stage, stage) < MODEL_CAP / 8)
+        stage++;
+    for (uint32_t i = 0; i < LIVES; i++) {
+        if (model[i].in && !model[i].decided && model[i].stage == stage &&
+            (victim == LIVES || model[i].order < model[victim].order))
+            victim = i;
+    }
+    return victim;
+}
+
+static void live_a_turn(fn_rng *rng, uint64_t order)
+{
+    uint32_t at = (uint32_t)fn_rng_below(rng, LIVES);
+    uint64_t what = fn_rng_below(rng, 4);
+    bool half_open = model[at].in && !model[at].decided;
+    if (what == 0 && !model[at].in) {
+        uint32_t victim = find_victim();
+        assert_ptr_equal(begin(at), victim == LIVES ? NULL : &entries[victim]);
+        if (victim < LIVES)
+            model[victim].in = false;
+        model[at] = (life){.in = true, .order = order};
+    } else if (what == 1 && half_open) {
+        model[at].stage = (uint32_t)fn_rng_below(rng, 3);
+        fn_admission_advance(&admission, &entries[at], model[at].stage);
+    } else if (what == 2 && half_open) {
+        model[at].decided = count_lives(true, 0, 2) < MODEL_REQUESTS;
+        assert_int_equal(fn_admission_decide(&admission, &entries[at]), model[at].decided);
+    } else if (what == 3) {
+        fn_admission_end(&admission, &entries[at]);
+        model[at].in = false;
+    }
+}
+
 static void random_lives_agree_with_a_model(void **state)
 {
     (void)state;
-    enum { CAP = 24 };
-    struct {
-        bool in;
-        bool decided;
-        uint32_t stage;
-        uint64_t order;
-    } model[64] = {{0}};
-    uint64_t order = 0;
-    uint32_t half_open = 0, requests = 0;
     fn_rng rng;
     fn_rng_init(&rng, 7);
-    start(CAP, 6, 0);
-    for (int turn = 0; turn < 20000; turn++) {
-        uint32_t at = (uint32_t)fn_rng_below(&rng, 64);
-        switch (fn_rng_below(&rng, 4)) {
-        case 0:
-            if (model[at].in)
-                break;
-            uint32_t counts[3] = {0}, victim = 64;
-            for (uint32_t i = 0; i < 64; i++)
-                counts[model[i].stage] += model[i].in && !model[i].decided;
-            for (uint32_t stage = 0; half_open == CAP && stage < 3 && victim == 64; stage++) {
-                for (uint32_t i = 0; counts[stage] >= CAP / 8 && i < 64; i++) {
-                    if (model[i].in && !model[i].decided && model[i].stage == stage &&
-                        (victim == 64 || model[i].order < model[victim].order))
-                        victim = i;
-                }
-            }
-            fn_admission_entry *evicted = begin(at);
-            assert_ptr_equal(evicted, victim == 64 ? NULL : &entries[victim]);
-            if (victim != 64)
-                model[victim].in = false;
-            half_open += victim == 64;
-            model[at].in = true;
-            model[at].decided = false;
-            model[at].stage = 0;
-            model[at].order = order++;
-            break;
-        case 1:
-            if (!model[at].in || model[at].decided)
-                break;
-            model[at].stage = (uint32_t)fn_rng_below(&rng, 3);
-            fn_admission_advance(&admission, &entries[at], model[at].stage);
-            break;
-        case 2:
-            if (!model[at].in || model[at].decided)
-                break;
-            bool expected = requests < 6;
-            assert_int_equal(fn_admission_decide(&admission, &entries[at]), expected);
-            model[at].decided = expected;
-            half_open -= expected;
-            requests += expected;
-            break;
-        default:
-            fn_admission_end(&admission, &entries[at]);
-            half_open -= model[at].in && !model[at].decided;
-            requests -= model[at].in && model[at].decided;
-            model[at].in = false;
-            break;
-        }
-        assert_int_equal(admission.half_open_count, half_open);
-        assert_int_equal(admission.request_count, requests);
+    memset(model, 0, sizeof model);
+    start(MODEL_CAP, MODEL_REQUESTS, 0);
+    for (uint64_t turn = 0; turn < 20000; turn++) {
+        live_a_turn(&rng, turn);
+        assert_int_equal(admission.half_open_count, count_lives(false, 0, 2));
+        assert_int_equal(admission.request_count, count_lives(true, 0, 2));
     }
+    assert_true(admission.evicted_count > 100);
 }
 
 static void undecided_requests_have_their_own_cap(void **state)
@@ -365,7 +371,7 @@ static void bans_name_hosts_and_ipv6_networks(void **state)
 static void bans_are_bounded_and_agree_with_a_model(void **state)
 {
     (void)state;
-    static bool model[2048];
+    static bool banned[2048];
     uint32_t count = 0;
     fn_rng rng;
     fn_rng_init(&rng, 3);
@@ -373,24 +379,24 @@ static void bans_are_bounded_and_agree_with_a_model(void **state)
     for (int turn = 0; turn < 20000; turn++) {
         uint32_t at = (uint32_t)fn_rng_below(&rng, 2048);
         fn_address address = v4(at * 2654435761u);
-        assert_int_equal(fn_admission_banned(&admission, &address), model[at]);
+        assert_int_equal(fn_admission_banned(&admission, &address), banned[at]);
         if (fn_rng_chance(&rng, 600)) {
             int expected =
-                model[at] || count < FN_ADMISSION_BANS_MAX ? FASTNET_OK : FASTNET_ERR_LIMIT;
+                banned[at] || count < FN_ADMISSION_BANS_MAX ? FASTNET_OK : FASTNET_ERR_LIMIT;
             assert_int_equal(fn_admission_ban(&admission, &address), expected);
-            count += expected == FASTNET_OK && !model[at];
-            model[at] = expected == FASTNET_OK;
+            count += expected == FASTNET_OK && !banned[at];
+            banned[at] = expected == FASTNET_OK;
         } else {
-            assert_int_equal(fn_admission_unban(&admission, &address), model[at]);
-            count -= model[at];
-            model[at] = false;
+            assert_int_equal(fn_admission_unban(&admission, &address), banned[at]);
+            count -= banned[at];
+            banned[at] = false;
         }
     }
     for (uint32_t at = 0; at < 2048; at++) {
         fn_address address = v4(at * 2654435761u);
-        assert_int_equal(fn_admission_banned(&admission, &address), model[at]);
+        assert_int_equal(fn_admission_banned(&admission, &address), banned[at]);
     }
-    memset(model, 0, sizeof model);
+    memset(banned, 0, sizeof banned);
 }
 
 static void draining_and_late_bans_are_answered_after_hello(void **state)

@@ -504,6 +504,11 @@ static void s7_server_refuses_bad_hellos(void **state)
     count = frame_hello(&hello, bytes);
     assert_server_rejects(bytes, count, FASTNET_ERR_VERSION, "application");
 
+    hello.application_id = (const uint8_t *)"games";
+    hello.application_id_bytes = 5;
+    count = frame_hello(&hello, bytes);
+    assert_server_rejects(bytes, count, FASTNET_ERR_VERSION, "application");
+
     hello = make_hello();
     hello.channel_table_hash[0] ^= 0x80;
     count = frame_hello(&hello, bytes);

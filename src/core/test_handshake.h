@@ -16,7 +16,10 @@
 
 #define SECOND FN_NS_PER_S
 
-enum { TAPE_BYTES = 256 * 1024 };
+enum {
+    TAPE_BYTES = 256 * 1024,
+    FRAMES_BYTES = 2 * FN_HELLO_FRAME_BYTES_MAX, /* a block that held a token */
+};
 
 /* Everything that went one way. */
 typedef struct tape {
@@ -71,6 +74,8 @@ static inline void counted_free(void *user, void *block, size_t size_bytes)
 {
     counted_memory *memory = user;
     assert_true(memory->out_bytes >= size_bytes);
+    for (size_t i = 0; size_bytes == FRAMES_BYTES && i < size_bytes; i++)
+        assert_int_equal(((uint8_t *)block)[i], 0);
     memory->out_bytes -= size_bytes;
     free(block);
 }
