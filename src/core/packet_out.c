@@ -399,10 +399,13 @@ static size_t path_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8
     }
     if (conn->state == FN_CONN_VALIDATING) {
         write_ack(&packet);
-        if (conn->config.is_client)
-            write_ping(&packet);
         commit_ack(&packet);
-        packet.record->arms = false; /* the challenge has a timer of its own */
+    }
+    /* A challenge alone only probes: the server would not follow. */
+    if (conn->config.is_client && path->state == FN_PATH_CANDIDATE &&
+        fn_writer_left(&packet.writer) >= FN_FRAME_PING_BYTES) {
+        fn_frame_write_ping(&packet.writer, now_ns);
+        asks_for_ack(&packet, false); /* the challenge has a timer of its own */
     }
     if (challenge)
         pad(&packet, bytes_max);
