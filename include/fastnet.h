@@ -522,8 +522,8 @@ FASTNET_API const char *fastnet_connect_error_text(void);
 FASTNET_API FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint, const char *certificate_path,
                                                      const char *private_key_path);
 
-/* Refuses connections from an address ("192.0.2.1", "2001:db8::1") from now on; peers that are connected
- * stay. At most 1024 entries. Returns OK, ERR_ARGUMENT, ERR_LIMIT. */
+/* Refuses connections from an address ("192.0.2.1", "2001:db8::1") from now on, for IPv6 from its /64;
+ * peers that are connected stay. At most 1024 entries. Returns OK, ERR_ARGUMENT, ERR_LIMIT. */
 FASTNET_API FastNetResult fastnet_ban_add(FastNetEndpoint *endpoint, const char *address);
 FASTNET_API FastNetResult fastnet_ban_remove(FastNetEndpoint *endpoint, const char *address);
 
