@@ -1,0 +1,536 @@
+#include "api/test_net.h"
+
+#include "crypto/certificate.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <time.h>
+
+/* --- helpers --- */
+
+static FastNetConnectOptions no_options(void)
+{
+    FastNetConnectOptions options;
+    fastnet_connect_options_init(&options);
+    return options;
+}
+
+/* A net whose client config was changed by the test. */
+static const FastNetEvent *await_error(test_net *net, int32_t code, const char *text)
+{
+    const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_ERROR);
+    const char *said = (const char *)event->data;
+    if (event->error_code != code || strstr(said, text) == NULL)
+        fail_msg("%s instead of %s: '%s' should say '%s'", fastnet_result_name(event->error_code),
+                 fastnet_result_name(code), said, text);
+    assert_int_equal(event->data_len, strlen(said));
+    assert_int_equal(test_count(net, net->client, FASTNET_EVENT_CONNECTED), 0);
+    assert_int_equal(test_count(net, net->client, FASTNET_EVENT_DISCONNECTED), 0);
+    return event;
+}
+
+/* A certificate of our own making, and a server with it. */
+static FastNetEndpoint *server_with(test_net *net, const fn_certificate_pem *pem,
+                                    const char *certificate, const char *key)
+{
+    test_write_file(certificate, pem->certificate);
+    test_write_file(key, pem->key);
+    FastNetConfig config = test_server_config(net);
+    config.certificate_path = certificate;
+    config.private_key_path = key;
+    FastNetEndpoint *server = test_add(net, &config);
+    unlink(certificate);
+    unlink(key);
+    return server;
+}
+
+typedef struct odd_certificate {
+    const char *common_name;
+    const char *name; /* NULL = no SAN */
+    int64_t begins_s; /* from now */
+    int64_t ends_s;
+    bool trust_it;
+    const char *host;
+    int32_t code; /* OK = connects */
+    const char *text;
+} odd_certificate;
+
+static void connect_with(const odd_certificate *odd)
+{
+    char certificate[160];
+    char key[160];
+    fn_failure failure = {0};
+    test_net *net = test_net_create();
+    fn_certificate_pem *pem = malloc(sizeof *pem);
+    int64_t now_s = (int64_t)time(NULL);
+    const fn_certificate_request request = {
+        .role = odd->name != NULL ? FN_CERTIFICATE_LEAF : FN_CERTIFICATE_PLAIN,
+        .common_name = odd->common_name,
+        .names = &odd->name,
+        .names_count = odd->name != NULL ? 1 : 0,
+        .not_before_unix_s = now_s + odd->begins_s,
+        .not_after_unix_s = now_s + odd->ends_s,
+    };
+    assert_int_equal(fn_certificate_create(&request, NULL, pem, &failure), FASTNET_OK);
+    test_path(certificate, sizeof certificate, net->directory, "odd.pem");
+    test_path(key, sizeof key, net->directory, "odd-key.pem");
+    FastNetConfig config = test_client_config(net);
+    if (odd->trust_it) {
+        test_write_file(certificate, pem->certificate);
+        config.trusted_roots_path = certificate;
+    }
+    net->client = test_add(net, &config);
+    net->server = server_with(net, pem, certificate, key);
+    test_connect_to(net, net->client, odd->host, NULL);
+    if (odd->code == FASTNET_OK)
+        test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    else
+        await_error(net, odd->code, odd->text);
+    free(pem);
+    test_net_destroy(net);
+}
+
+enum { DAY_S = 86400 };
+
+/* --- whom to believe --- */
+
+static void s1_client_accepts_only_who_it_can_verify(void **state)
+{
+    (void)state;
+    static const odd_certificate rows[] = {
+        {"localhost", NULL, -DAY_S, DAY_S, true, "localhost", FASTNET_OK, ""},
+        {"localhost", "localhost", -DAY_S, DAY_S, true, "localhost", FASTNET_OK, ""},
+        {"localhost", NULL, -DAY_S, DAY_S, true, "127.0.0.1", FASTNET_ERR_CERTIFICATE, "127.0.0.1"},
+        {"localhost", NULL, -DAY_S, DAY_S, false, "localhost", FASTNET_ERR_CERTIFICATE,
+         "self-signed"},
+        {"other", "other.example", -DAY_S, DAY_S, true, "localhost", FASTNET_ERR_CERTIFICATE,
+         "other.example"},
+        {"localhost", "localhost", -2 * DAY_S, -DAY_S, true, "localhost", FASTNET_ERR_CERTIFICATE,
+         "expired"},
+        {"localhost", "localhost", DAY_S, 2 * DAY_S, true, "localhost", FASTNET_ERR_CERTIFICATE,
+         "not yet valid"},
+    };
+    for (size_t i = 0; i < FN_ARRAY_COUNT(rows); i++)
+        connect_with(&rows[i]);
+}
+
+static void s1_another_authority_is_not_believed(void **state)
+{
+    (void)state;
+    test_net *net = test_net_with(NULL, NULL);
+    test_net *other = test_net_create();
+    FastNetConnectOptions options = no_options();
+    options.trusted_roots_path = other->ca;
+    test_connect_to(net, net->client, "localhost", &options);
+    const FastNetEvent *event = await_error(net, FASTNET_ERR_CERTIFICATE, "");
+    assert_true(event->data_len > 0);
+    test_net_destroy(other);
+    test_net_destroy(net);
+}
+
+static void pin_replaces_chain_and_name(void **state)
+{
+    (void)state;
+    uint8_t pins[2 * FASTNET_PIN_BYTES] = {0};
+    test_net *net = test_net_with(NULL, NULL);
+    test_net *other = test_net_create();
+    FastNetConnectOptions options = no_options();
+    assert_int_equal(fastnet_certificate_pin(net->certificate, pins + FASTNET_PIN_BYTES),
+                     FASTNET_OK);
+    options.trusted_roots_path = other->ca;
+    options.server_name = "somewhere.example";
+    options.pins = pins;
+    options.pin_count = 2;
+    test_connect_to(net, net->client, "127.0.0.1", &options);
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    test_forget_events(net);
+    options.pin_count = 1;
+    test_connect_to(net, net->client, "127.0.0.1", &options);
+    test_await(net, net->client, FASTNET_EVENT_ERROR);
+    test_net_destroy(other);
+    test_net_destroy(net);
+}
+
+static uint32_t warnings;
+
+static void count_warnings(void *user, int32_t level, const char *line)
+{
+    (void)user;
+    if (level == FASTNET_LOG_WARNING && strstr(line, "WITHOUT VERIFICATION") != NULL)
+        warnings++;
+}
+
+static void insecure_connect_is_loud(void **state)
+{
+    (void)state;
+    test_net *net = test_net_create();
+    test_net *other = test_net_create();
+    FastNetConfig server = test_server_config(net);
+    FastNetConfig client = test_client_config(other);
+    FastNetPeerId peer;
+    client.log = count_warnings;
+    net->server = test_add(net, &server);
+    net->client = test_add(net, &client);
+    warnings = 0;
+    assert_int_equal(fastnet_connect_insecure_without_verification(
+                         net->client, "127.0.0.1", fastnet_tls_port(net->server), NULL, &peer),
+                     FASTNET_OK);
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    assert_int_equal(warnings, 1);
+    test_net_destroy(other);
+    test_net_destroy(net);
+}
+
+static void roots_file_must_be_there(void **state)
+{
+    (void)state;
+    test_net *net = test_net_with(NULL, NULL);
+    FastNetPeerId peer;
+    FastNetConnectOptions options = no_options();
+    options.trusted_roots_path = "/nowhere/ca.pem";
+    assert_int_equal(fastnet_connect(net->client, "localhost", 1, &options, &peer),
+                     FASTNET_ERR_CERTIFICATE);
+    assert_non_null(strstr(fastnet_last_error_text(net->client), "/nowhere/ca.pem"));
+    options.trusted_roots_path = net->key;
+    assert_int_equal(fastnet_connect(net->client, "localhost", 1, &options, &peer),
+                     FASTNET_ERR_CERTIFICATE);
+    test_net_destroy(net);
+}
+
+/* --- where to --- */
+
+static void host_text_is_parsed_in_one_place(void **state)
+{
+    (void)state;
+    char text[64];
+    test_net *net = test_net_with(NULL, NULL);
+    FastNetPeerId peer;
+    static const char *const formats[] = {"127.0.0.1:%u", "[::1]:%u", "localhost:%u"};
+    for (size_t i = 0; i < FN_ARRAY_COUNT(formats); i++) {
+        snprintf(text, sizeof text, formats[i], (unsigned)fastnet_tls_port(net->server));
+        assert_int_equal(fastnet_connect(net->client, text, 9, NULL, &peer), FASTNET_OK);
+        test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+        test_forget_events(net);
+    }
+    static const char *const bad[] = {"", "[::1", "a:b:c", "127.0.0.1:99999", "bad host"};
+    for (size_t i = 0; i < FN_ARRAY_COUNT(bad); i++)
+        assert_int_equal(fastnet_connect(net->client, bad[i], 9, NULL, &peer),
+                         FASTNET_ERR_ARGUMENT);
+    assert_int_equal(fastnet_connect(net->client, "127.0.0.1", 0, NULL, &peer),
+                     FASTNET_ERR_ARGUMENT);
+    assert_int_equal(fastnet_connect(net->client, NULL, 9, NULL, &peer), FASTNET_ERR_ARGUMENT);
+    assert_int_equal(peer, 0);
+    test_net_destroy(net);
+}
+
+static void f3_ipv6_works_and_addresses_are_told(void **state)
+{
+    (void)state;
+    FastNetAddress address;
+    test_net *net = test_net_with(NULL, NULL);
+    FastNetPeerId peer = test_connect_to(net, net->client, "::1", NULL);
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    FastNetPeerId back = test_await(net, net->server, FASTNET_EVENT_CONNECTED)->peer_id;
+    assert_int_equal(fastnet_peer_address(net->client, peer, &address), FASTNET_OK);
+    assert_memory_equal(address.text, "[::1]:", 6);
+    assert_int_equal(fastnet_peer_address(net->server, back, &address), FASTNET_OK);
+    assert_memory_equal(address.text, "[::1]:", 6);
+    assert_int_equal(atoi(address.text + 6), fastnet_udp_port(net->client));
+    test_net_destroy(net);
+}
+
+static void f2_host_names_resolve(void **state)
+{
+    (void)state;
+    test_net *net = test_net_with(NULL, NULL);
+    test_connect_to(net, net->client, "localhost", NULL);
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    test_net_destroy(net);
+}
+
+static int32_t resolve_two(void *user, const char *host, FastNetAddress *out, uint32_t capacity)
+{
+    assert_true(capacity >= 2);
+    snprintf(user, 64, "%s", host);
+    if (strcmp(host, "nobody.example") == 0)
+        return 0;
+    strcpy(out[0].text, "127.0.0.3"); /* nobody listens there */
+    strcpy(out[1].text, "127.0.0.1");
+    return 2;
+}
+
+static void several_addresses_are_tried_in_turn(void **state)
+{
+    (void)state;
+    char asked[64] = "";
+    test_net *net = test_net_create();
+    FastNetConfig server = test_server_config(net);
+    FastNetConfig client = test_client_config(net);
+    server.bind_address = "127.0.0.1";
+    client.resolve = resolve_two;
+    client.resolve_user = asked;
+    net->server = test_add(net, &server);
+    net->client = test_add(net, &client);
+    FastNetConnectOptions options = no_options();
+    options.server_name = "localhost";
+    test_connect_to(net, net->client, "play.example", &options);
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    assert_string_equal(asked, "play.example");
+    test_connect_to(net, net->client, "nobody.example", &options);
+    const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_ERROR);
+    assert_int_equal(event->error_code, FASTNET_ERR_ADDRESS);
+    assert_non_null(strstr((const char *)event->data, "nobody.example"));
+    test_net_destroy(net);
+}
+
+static void unknown_name_is_an_address_error(void **state)
+{
+    (void)state;
+    test_net *net = test_net_with(NULL, NULL);
+    test_connect_to(net, net->client, "no-such-host.invalid", NULL);
+    await_error(net, FASTNET_ERR_ADDRESS, "no-such-host.invalid");
+    test_net_destroy(net);
+}
+
+static void f2_refused_connect_says_why(void **state)
+{
+    (void)state;
+    test_net *net = test_net_with(NULL, NULL);
+    FastNetPeerId peer;
+    uint16_t port = fastnet_tls_port(net->server);
+    test_remove(net, net->server);
+    assert_int_equal(fastnet_connect(net->client, "127.0.0.1", port, NULL, &peer), FASTNET_OK);
+    await_error(net, FASTNET_ERR_ADDRESS, "127.0.0.1");
+    test_net_destroy(net);
+}
+
+/* A TCP port whose owner never accepts or answers. */
+static int silent_listener(uint16_t *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    getsockname(fd, (struct sockaddr *)&address, &bytes);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+static void server_that_never_answers_times_out(void **state)
+{
+    (void)state;
+    uint16_t port;
+    FastNetPeerId peer;
+    int fd = silent_listener(&port);
+    test_net *net = test_net_create();
+    FastNetConfig client = test_client_config(net);
+    client.handshake_timeout_ms = 300;
+    net->client = test_add(net, &client);
+    uint64_t start_ns = fastnet_now_ns();
+    assert_int_equal(fastnet_connect(net->client, "127.0.0.1", port, NULL, &peer), FASTNET_OK);
+    await_error(net, FASTNET_ERR_TIMEOUT, "");
+    assert_in_range(fastnet_now_ns() - start_ns, 250 * FN_NS_PER_MS, 2000 * FN_NS_PER_MS);
+    close(fd);
+    test_net_destroy(net);
+}
+
+static void blocked_udp_times_out_with_a_hint(void **state)
+{
+    (void)state;
+    test_net *net = test_net_create();
+    FastNetConfig server = test_server_config(net);
+    FastNetConfig client = test_client_config(net);
+    client.handshake_timeout_ms = 500;
+    server.handshake_timeout_ms = 500;
+    net->server = test_add(net, &server);
+    net->client = test_add(net, &client);
+    fastnet_simulate_bad_link(net->client, 1000, 0, 0, 0, 1);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    await_error(net, FASTNET_ERR_TIMEOUT, "UDP");
+    test_run_ms(net, 300);
+    assert_int_equal(test_count(net, net->server, FASTNET_EVENT_CONNECTED), 0);
+    assert_int_equal(test_count(net, net->server, FASTNET_EVENT_ERROR), 0);
+    test_net_destroy(net);
+}
+
+/* --- agreement --- */
+
+static void applications_must_agree(void **state)
+{
+    (void)state;
+    FastNetConfig other;
+    fastnet_config_init(&other);
+    other.application_id = "another game";
+    test_net *net = test_net_with(NULL, &other);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    await_error(net, FASTNET_ERR_VERSION, "");
+    test_net_destroy(net);
+}
+
+static void channel_tables_must_agree(void **state)
+{
+    (void)state;
+    static const FastNetChannelConfig one[] = {{FASTNET_MODE_RELIABLE, 0, 1, 0, 65536, 0}};
+    FastNetConfig other;
+    fastnet_config_init(&other);
+    other.channels = one;
+    other.channel_count = 1;
+    test_net *net = test_net_with(NULL, &other);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    await_error(net, FASTNET_ERR_CHANNELS, "");
+    test_net_destroy(net);
+}
+
+static void full_server_says_so(void **state)
+{
+    (void)state;
+    FastNetConfig one;
+    fastnet_config_init(&one);
+    one.peers_max = 1;
+    test_net *net = test_net_with(&one, NULL);
+    test_net_connect(net);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    await_error(net, FASTNET_ERR_FULL, "");
+    assert_int_equal(fastnet_peer_count(net->server), 1);
+    test_net_destroy(net);
+}
+
+static void peers_max_limits_connects(void **state)
+{
+    (void)state;
+    FastNetConfig one;
+    FastNetPeerId peer;
+    fastnet_config_init(&one);
+    one.peers_max = 1;
+    test_net *net = test_net_with(NULL, &one);
+    test_net_connect(net);
+    assert_int_equal(fastnet_connect(net->client, "127.0.0.1", 9, NULL, &peer), FASTNET_ERR_LIMIT);
+    test_net_destroy(net);
+}
+
+/* --- deciding --- */
+
+static FastNetConfig asking(void)
+{
+    FastNetConfig config;
+    fastnet_config_init(&config);
+    config.connect_requests = true;
+    return config;
+}
+
+static void request_shows_token_and_is_accepted(void **state)
+{
+    (void)state;
+    int user;
+    uint8_t token[FASTNET_TOKEN_BYTES_MAX];
+    FastNetConfig server = asking();
+    FastNetConfig client;
+    FastNetPeerInfo info = {.struct_size = sizeof info};
+    FastNetConnectOptions options = no_options();
+    memset(token, 0xa5, sizeof token);
+    fastnet_config_init(&client);
+    client.application_build = 77;
+    client.message_bytes_max = 1000;
+    options.token = token;
+    options.token_bytes = sizeof token;
+    options.user = &user;
+    test_net *net = test_net_with(&server, &client);
+    FastNetPeerId to_server = test_connect_to(net, net->client, "127.0.0.1", &options);
+    const FastNetEvent *request = test_await(net, net->server, FASTNET_EVENT_CONNECT_REQUEST);
+    FastNetPeerId peer = request->peer_id;
+    assert_int_equal(request->data_len, sizeof token);
+    assert_memory_equal(request->data, token, sizeof token);
+    assert_int_equal(fastnet_peer_info(net->server, peer, &info), FASTNET_OK);
+    assert_int_equal(info.application_build, 77);
+    assert_int_equal(info.message_bytes_max, 1000);
+    assert_int_equal(fastnet_send(net->server, peer, 0, "x", 1), FASTNET_ERR_STATE);
+    assert_int_equal(fastnet_peer_count(net->server), 0);
+    test_run_ms(net, 50);
+    assert_int_equal(test_count(net, net->client, FASTNET_EVENT_CONNECTED), 0);
+    assert_int_equal(fastnet_peer_set_user(net->server, peer, net), FASTNET_OK);
+    assert_int_equal(fastnet_accept(net->server, peer), FASTNET_OK);
+    assert_int_equal(fastnet_accept(net->server, peer), FASTNET_ERR_STATE);
+    assert_ptr_equal(test_await(net, net->client, FASTNET_EVENT_CONNECTED)->user, &user);
+    assert_ptr_equal(test_await(net, net->server, FASTNET_EVENT_CONNECTED)->user, net);
+    assert_int_equal(fastnet_peer_info(net->client, to_server, &info), FASTNET_OK);
+    assert_true(strlen(info.certificate_subject) > 0);
+    test_net_destroy(net);
+}
+
+static void rejected_client_learns_code_and_text(void **state)
+{
+    (void)state;
+    FastNetConfig server = asking();
+    test_net *net = test_net_with(&server, NULL);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    FastNetPeerId peer = test_await(net, net->server, FASTNET_EVENT_CONNECT_REQUEST)->peer_id;
+    assert_int_equal(fastnet_reject(net->server, peer, 4711, "not on the list"), FASTNET_OK);
+    assert_int_equal(fastnet_reject(net->server, peer, 4711, "twice"), FASTNET_ERR_PEER);
+    const FastNetEvent *event = await_error(net, FASTNET_ERR_REJECTED, "not on the list");
+    assert_int_equal(event->app_code, 4711);
+    test_run_ms(net, 50);
+    assert_int_equal(test_count(net, net->server, FASTNET_EVENT_CONNECT_REQUEST), 1);
+    assert_null(test_find(net, net->server, FASTNET_EVENT_ERROR, 0));
+    test_net_destroy(net);
+}
+
+static void undecided_request_is_rejected_after_its_deadline(void **state)
+{
+    (void)state;
+    FastNetConfig server = asking();
+    server.connect_request_timeout_ms = 100;
+    test_net *net = test_net_with(&server, NULL);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    FastNetPeerId peer = test_await(net, net->server, FASTNET_EVENT_CONNECT_REQUEST)->peer_id;
+    await_error(net, FASTNET_ERR_REJECTED, "");
+    /* Whoever was asked is told that there is nobody to answer to any more. */
+    assert_int_equal(test_await(net, net->server, FASTNET_EVENT_ERROR)->peer_id, peer);
+    test_run_ms(net, 20);
+    assert_int_equal(fastnet_accept(net->server, peer), FASTNET_ERR_PEER);
+    test_net_destroy(net);
+}
+
+static void cancelled_connect_is_not_mentioned(void **state)
+{
+    (void)state;
+    FastNetConfig server = asking();
+    test_net *net = test_net_with(&server, NULL);
+    FastNetPeerId peer = test_connect_to(net, net->client, "127.0.0.1", NULL);
+    test_await(net, net->server, FASTNET_EVENT_CONNECT_REQUEST);
+    assert_int_equal(fastnet_disconnect(net->client, peer, 0, NULL), FASTNET_OK);
+    assert_int_equal(fastnet_disconnect(net->client, peer, 0, NULL), FASTNET_ERR_PEER);
+    test_await(net, net->server, FASTNET_EVENT_ERROR);
+    assert_int_equal(test_count(net, net->client, FASTNET_EVENT_ERROR), 0);
+    assert_int_equal(test_count(net, net->client, FASTNET_EVENT_DISCONNECTED), 0);
+    test_net_destroy(net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(s1_client_accepts_only_who_it_can_verify),
+        cmocka_unit_test(s1_another_authority_is_not_believed),
+        cmocka_unit_test(pin_replaces_chain_and_name),
+        cmocka_unit_test(insecure_connect_is_loud),
+        cmocka_unit_test(roots_file_must_be_there),
+        cmocka_unit_test(host_text_is_parsed_in_one_place),
+        cmocka_unit_test(f3_ipv6_works_and_addresses_are_told),
+        cmocka_unit_test(f2_host_names_resolve),
+        cmocka_unit_test(several_addresses_are_tried_in_turn),
+        cmocka_unit_test(unknown_name_is_an_address_error),
+        cmocka_unit_test(f2_refused_connect_says_why),
+        cmocka_unit_test(server_that_never_answers_times_out),
+        cmocka_unit_test(blocked_udp_times_out_with_a_hint),
+        cmocka_unit_test(applications_must_agree),
+        cmocka_unit_test(channel_tables_must_agree),
+        cmocka_unit_test(full_server_says_so),
+        cmocka_unit_test(peers_max_limits_connects),
+        cmocka_unit_test(request_shows_token_and_is_accepted),
+        cmocka_unit_test(rejected_client_learns_code_and_text),
+        cmocka_unit_test(undecided_request_is_rejected_after_its_deadline),
+        cmocka_unit_test(cancelled_connect_is_not_mentioned),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
