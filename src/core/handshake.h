@@ -12,10 +12,10 @@
  *   session connected, or dead      fn_handshake_close
  *   finished()                      fn_handshake_destroy, close the TCP connection
  *
- * A server allocates nothing for a connection that is silent, up to 16 KiB for one whose
- * ClientHello is not whole, and makes a TLS object only then. One deadline covers the whole
- * handshake, so a client that sends one byte a second ends at the deadline like one that sends
- * none.
+ * Memory: this struct, and for a server whose client is silent nothing more; up to 24 KiB while a
+ * ClientHello arrives; only then a TLS object (tls.h has the figures) and 8 KiB until ESTABLISHED.
+ * One deadline covers the whole handshake, so a client that sends one byte a second ends at the
+ * deadline like one that sends none.
  *
  * After ESTABLISHED the end of the TCP connection, proper or not, is no failure: the session lives
  * on datagrams.
@@ -29,6 +29,7 @@
 #include "crypto/secrets.h"
 #include "crypto/tls.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,7 @@ enum {
     FN_HANDSHAKE_ROOM_BYTES_MAX = 8192, /* received between two steps */
     FN_HANDSHAKE_FLUSH_MS = 1000,       /* after CLOSED or FAILED the last bytes have this long */
     FN_HANDSHAKE_SUBJECT_BYTES = 256,
+    FN_HANDSHAKE_OBJECT_BYTES_MAX = 2048,
 };
 
 /* From the least to the most advanced; the first four are half-open. */
@@ -125,6 +127,8 @@ typedef struct fn_handshake {
     fn_handshake_result result;
     fn_failure failure;
 } fn_handshake;
+
+static_assert(sizeof(fn_handshake) <= FN_HANDSHAKE_OBJECT_BYTES_MAX, "there may be hundreds");
 
 /* Never fails, allocates nothing. config->server_tls is read when the ClientHello is whole. */
 void fn_handshake_init_server(fn_handshake *handshake, const fn_handshake_config *config,
