@@ -43,10 +43,11 @@ void fn_goodbye_wait(FastNetEndpoint *endpoint)
     uint64_t end_ns = fn_endpoint_clock(endpoint) + linger_ns + CONFIRM_NS_MAX;
     fn_pump_release(endpoint);
     disconnect_all(endpoint);
+    fn_pump(endpoint);
     for (;;) {
         drop_events(endpoint);
         if (fn_peer_after(endpoint, 0) == NULL || endpoint->now_ns >= end_ns)
             return;
-        fn_pump_wait(endpoint, end_ns - endpoint->now_ns);
+        fn_pump_turn(endpoint, end_ns);
     }
 }

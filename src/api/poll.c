@@ -104,6 +104,14 @@ static bool take_wake(FastNetEndpoint *endpoint)
     return atomic_exchange_explicit(&endpoint->woken, false, memory_order_acquire);
 }
 
+void fn_pump_turn(FastNetEndpoint *endpoint, uint64_t end_ns)
+{
+    uint64_t until_ns = fn_min_u64(fn_pump_deadline_ns(endpoint), end_ns);
+    look(endpoint, fn_sub_saturating(until_ns, endpoint->now_ns));
+    fn_pump(endpoint);
+    fn_peers_sweep(endpoint);
+}
+
 void fn_pump_wait(FastNetEndpoint *endpoint, uint64_t timeout_ns)
 {
     fn_pump(endpoint);

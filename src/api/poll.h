@@ -17,6 +17,9 @@
 /* One turn for everything, without waiting. Does not release or deliver events. */
 void fn_pump(FastNetEndpoint *endpoint);
 
+/* Waits for one thing to do, until end_ns at most, and gives everything one turn. */
+void fn_pump_turn(FastNetEndpoint *endpoint, uint64_t end_ns);
+
 /* Turns until an event is queued, fastnet_wake was called, or timeout_ns have passed. */
 void fn_pump_wait(FastNetEndpoint *endpoint, uint64_t timeout_ns);
 
