@@ -85,6 +85,10 @@ static void range_acked(fn_conn *conn, fn_ack_range range, uint64_t now_ns, ack_
     uint64_t first = range.first > conn->sent.base ? range.first : conn->sent.base;
     for (uint64_t number = first; number <= range.last; number++) {
         fn_sent_packet *packet = fn_sent_at(&conn->sent, number);
+        if (packet != NULL && packet->state == FN_SENT_LOST) {
+            conn->counters.spurious_losses++;
+            packet->state = FN_SENT_DONE;
+        }
         if (packet == NULL || packet->state != FN_SENT_OUT)
             continue;
         if (outcome->largest == FN_SEQ_NONE || number > outcome->largest) {

@@ -60,8 +60,9 @@ static void check_idle(fn_conn *conn, uint64_t now_ns)
 
 static void check_paths(fn_conn *conn, uint64_t now_ns)
 {
-    /* The path in use does not answer: a client's candidate is its only hope, and stays. */
-    if (conn->config.is_client && conn->loss.backoff > 0)
+    /* Nothing is heard on the path in use either: a client's candidate is its only hope, and
+     * stays. */
+    if (conn->config.is_client && now_ns - conn->idle.received_ns > FN_NS_PER_S)
         return;
     for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++)
         if (conn->paths[i].state != FN_PATH_UNUSED && fn_path_give_up(&conn->paths[i], now_ns) &&

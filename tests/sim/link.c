@@ -34,14 +34,13 @@ static uint64_t serialise_ns(uint64_t bytes, uint64_t rate_bytes_per_s)
 static bool enqueue(fn_link *link, uint64_t now_ns, size_t bytes, uint64_t *left_ns)
 {
     uint64_t rate = link->config.rate_bytes_per_s;
-    *left_ns = now_ns;
-    if (rate == 0)
-        return true;
     uint64_t start_ns = fn_max_u64(now_ns, link->busy_until_ns);
     uint64_t waiting_ns = start_ns - now_ns;
-    if (waiting_ns > serialise_ns(link->config.queue_bytes_max, rate))
+    if (rate != 0 && waiting_ns > serialise_ns(link->config.queue_bytes_max, rate))
         return false;
-    link->busy_until_ns = start_ns + serialise_ns(bytes, rate);
+    /* One nanosecond apart at least: what enters in one instant comes out in the same order. */
+    uint64_t takes_ns = rate != 0 ? serialise_ns(bytes, rate) : 1;
+    link->busy_until_ns = start_ns + fn_max_u64(takes_ns, 1);
     *left_ns = link->busy_until_ns;
     return true;
 }

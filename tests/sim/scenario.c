@@ -90,6 +90,8 @@ static const char *judge_clean(fn_world *world)
         fn_conn_get_stats(world->ends[i].conn, &world->ends[i].stats);
         if (world->ends[i].stats.counters.rejected_packets != 0)
             return "an honest datagram was rejected on a clean network";
+        if (world->ends[i].stats.counters.lost_packets != 0)
+            return "a packet was declared lost on a clean network";
     }
     return NULL;
 }
