@@ -1,0 +1,443 @@
+/* What strangers can do to a server: nothing that its players notice. */
+#include "api/test_net.h"
+
+#include "base/rng.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+/* Strangers come from another address than the players, as in life. */
+#define STRANGER "127.0.0.2"
+
+static struct sockaddr_in address_of(const char *host, uint16_t port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    inet_pton(AF_INET, host, &address.sin_addr);
+    return address;
+}
+
+static int bound_socket(int type, const char *host)
+{
+    struct sockaddr_in address = address_of(host, 0);
+    int fd = socket(AF_INET, type, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void assert_alive(test_net *net)
+{
+    test_forget_events(net);
+    assert_int_equal(fastnet_send(net->client, net->to_server, 0, "ping", 4), FASTNET_OK);
+    const FastNetEvent *event = test_await(net, net->server, FASTNET_EVENT_DATA);
+    assert_memory_equal(event->data, "ping", 4);
+    assert_int_equal(fastnet_send(net->server, net->to_client, 0, "pong", 4), FASTNET_OK);
+    test_await(net, net->client, FASTNET_EVENT_DATA);
+    assert_int_equal(test_count(net, net->server, FASTNET_EVENT_DATA), 1);
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+}
+
+static FastNetEndpointStats stats_of(const FastNetEndpoint *endpoint)
+{
+    FastNetEndpointStats stats = {.struct_size = sizeof stats};
+    assert_int_equal(fastnet_endpoint_stats(endpoint, &stats), FASTNET_OK);
+    return stats;
+}
+
+/* --- UDP --- */
+
+/* A player behind a hand-made relay on loopback: the test sees, and can repeat, what it sends. */
+typedef struct test_relay {
+    int front; /* the client's server */
+    int back;  /* the server's client */
+    struct sockaddr_in client;
+    bool client_known;
+    struct sockaddr_in server;
+    uint8_t last[2048]; /* from the client */
+    size_t last_bytes;
+} test_relay;
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_in address;
+    socklen_t bytes = sizeof address;
+    getsockname(fd, (struct sockaddr *)&address, &bytes);
+    return ntohs(address.sin_port);
+}
+
+static void relay_open(test_relay *relay)
+{
+    memset(relay, 0, sizeof *relay);
+    relay->front = bound_socket(SOCK_DGRAM, "127.0.0.1");
+    relay->back = bound_socket(SOCK_DGRAM, "127.0.0.1");
+}
+
+static void relay_close(test_relay *relay)
+{
+    close(relay->front);
+    close(relay->back);
+}
+
+static void relay_turn(test_relay *relay)
+{
+    uint8_t data[2048];
+    ssize_t bytes;
+    socklen_t length = sizeof relay->client;
+    while ((bytes = recvfrom(relay->front, data, sizeof data, MSG_DONTWAIT,
+                             (struct sockaddr *)&relay->client, &length)) >= 0) {
+        relay->client_known = true;
+        memcpy(relay->last, data, (size_t)bytes);
+        relay->last_bytes = (size_t)bytes;
+        sendto(relay->back, data, (size_t)bytes, 0, (struct sockaddr *)&relay->server,
+               sizeof relay->server);
+    }
+    while ((bytes = recv(relay->back, data, sizeof data, MSG_DONTWAIT)) >= 0) {
+        if (relay->client_known)
+            sendto(relay->front, data, (size_t)bytes, 0, (struct sockaddr *)&relay->client,
+                   sizeof relay->client);
+    }
+}
+
+static void run_relayed(test_net *net, test_relay *relay, uint32_t ms)
+{
+    uint64_t end_ns = fastnet_now_ns() + ms * FN_NS_PER_MS;
+    while (fastnet_now_ns() < end_ns) {
+        relay_turn(relay);
+        for (uint32_t i = 0; i < net->endpoint_count; i++)
+            test_poll(net, net->all[i], 0);
+    }
+}
+
+/* The server tells its clients the relay's port. */
+static test_net *relayed_net(test_relay *relay)
+{
+    char advertised[32];
+    relay_open(relay);
+    snprintf(advertised, sizeof advertised, "127.0.0.1:%u", (unsigned)port_of(relay->front));
+    test_net *net = test_net_create();
+    FastNetConfig server = test_server_config(net);
+    FastNetConfig client = test_client_config(net);
+    server.advertised_address = advertised;
+    server.mtu_bytes_max = 1200;
+    client.mtu_bytes_max = 1200;
+    net->server = test_add(net, &server);
+    net->client = test_add(net, &client);
+    relay->server = address_of("127.0.0.1", fastnet_udp_port(net->server));
+    net->to_server = test_connect_to(net, net->client, "127.0.0.1", NULL);
+    while (test_count(net, NULL, FASTNET_EVENT_CONNECTED) < 2)
+        run_relayed(net, relay, 1);
+    net->to_client = test_find(net, net->server, FASTNET_EVENT_CONNECTED, 0)->peer_id;
+    run_relayed(net, relay, 60);
+    test_forget_events(net);
+    return net;
+}
+
+static void s3_replayed_datagrams_are_delivered_once(void **state)
+{
+    (void)state;
+    test_relay relay;
+    test_net *net = relayed_net(&relay);
+    int stranger = bound_socket(SOCK_DGRAM, STRANGER);
+    fastnet_send(net->client, net->to_server, 1, "once", 4);
+    fastnet_flush(net->client);
+    while (relay.last_bytes == 0 || test_count(net, net->server, FASTNET_EVENT_DATA) == 0)
+        run_relayed(net, &relay, 1);
+    FastNetEndpointStats before = stats_of(net->server);
+    for (int i = 0; i < 100; i++) {
+        sendto(relay.back, relay.last, relay.last_bytes, 0, (struct sockaddr *)&relay.server,
+               sizeof relay.server);
+        sendto(stranger, relay.last, relay.last_bytes, 0, (struct sockaddr *)&relay.server,
+               sizeof relay.server);
+    }
+    run_relayed(net, &relay, 50);
+    FastNetEndpointStats after = stats_of(net->server);
+    assert_int_equal(test_count(net, net->server, FASTNET_EVENT_DATA), 1);
+    assert_true(after.rejected_datagrams >= before.rejected_datagrams + 200);
+    /* No answer, and the stranger's address was not believed. */
+    uint8_t data[2048];
+    assert_int_equal(recv(stranger, data, sizeof data, MSG_DONTWAIT), -1);
+    FastNetAddress address;
+    fastnet_peer_address(net->server, net->to_client, &address);
+    assert_int_not_equal(strncmp(address.text, STRANGER, strlen(STRANGER)), 0);
+    close(stranger);
+    relay_close(&relay);
+    test_net_destroy(net);
+}
+
+static void s5_damaged_datagrams_change_nothing(void **state)
+{
+    (void)state;
+    test_relay relay;
+    test_net *net = relayed_net(&relay);
+    int stranger = bound_socket(SOCK_DGRAM, STRANGER);
+    uint8_t data[2048];
+    fastnet_send(net->client, net->to_server, 1, "seen", 4);
+    fastnet_flush(net->client);
+    while (relay.last_bytes == 0 || test_count(net, net->server, FASTNET_EVENT_DATA) == 0)
+        run_relayed(net, &relay, 1);
+    size_t bytes = relay.last_bytes;
+    for (size_t bit = 0; bit < bytes * 8; bit++) {
+        memcpy(data, relay.last, bytes);
+        data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        sendto(stranger, data, bytes, 0, (struct sockaddr *)&relay.server, sizeof relay.server);
+        if (bit % 64 == 0)
+            run_relayed(net, &relay, 1);
+    }
+    for (size_t cut = 0; cut < bytes; cut++)
+        sendto(stranger, relay.last, cut, 0, (struct sockaddr *)&relay.server, sizeof relay.server);
+    run_relayed(net, &relay, 50);
+    assert_int_equal(test_count(net, net->server, FASTNET_EVENT_DATA), 1);
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+    assert_int_equal(recv(stranger, data, sizeof data, MSG_DONTWAIT), -1);
+    fastnet_send(net->client, net->to_server, 0, "alive", 5);
+    run_relayed(net, &relay, 50);
+    assert_int_equal(test_count(net, net->server, FASTNET_EVENT_DATA), 2);
+    close(stranger);
+    relay_close(&relay);
+    test_net_destroy(net);
+}
+
+static void s5_player_keeps_its_session_when_its_port_changes(void **state)
+{
+    (void)state;
+    test_relay relay;
+    test_net *net = relayed_net(&relay);
+    /* A NAT forgot the player: from now on it comes from another port. */
+    close(relay.back);
+    relay.back = bound_socket(SOCK_DGRAM, "127.0.0.1");
+    uint16_t port = port_of(relay.back);
+    FastNetAddress address = {{0}};
+    uint64_t end_ns = fastnet_now_ns() + TEST_TIMEOUT_MS * FN_NS_PER_MS;
+    while (strstr(address.text, ":") == NULL || atoi(strstr(address.text, ":") + 1) != port) {
+        assert_true(fastnet_now_ns() < end_ns);
+        fastnet_send(net->client, net->to_server, 1, "moved", 5);
+        run_relayed(net, &relay, 20);
+        fastnet_peer_address(net->server, net->to_client, &address);
+    }
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+    fastnet_send(net->server, net->to_client, 0, "found", 5);
+    run_relayed(net, &relay, 100);
+    assert_int_equal(test_count(net, net->client, FASTNET_EVENT_DATA), 1);
+    relay_close(&relay);
+    test_net_destroy(net);
+}
+
+static void s5_random_datagrams_cost_a_lookup(void **state)
+{
+    (void)state;
+    test_net *net = test_net_connected();
+    struct sockaddr_in server = address_of("127.0.0.1", fastnet_udp_port(net->server));
+    int stranger = bound_socket(SOCK_DGRAM, STRANGER);
+    uint8_t data[1500];
+    fn_rng rng;
+    fn_rng_init(&rng, 5);
+    for (int i = 0; i < 3000; i++) {
+        size_t bytes = (size_t)fn_rng_below(&rng, sizeof data);
+        fn_rng_bytes(&rng, data, bytes);
+        if (i % 2 == 0 && bytes > 0)
+            data[0] = (uint8_t)(0xc0 | (data[0] & 0x0f));
+        sendto(stranger, data, bytes, 0, (struct sockaddr *)&server, sizeof server);
+        if (i % 50 == 0)
+            test_turn(net);
+    }
+    test_run_ms(net, 20);
+    assert_true(stats_of(net->server).unknown_datagrams > 0);
+    assert_int_equal(recv(stranger, data, sizeof data, MSG_DONTWAIT), -1);
+    assert_alive(net);
+    close(stranger);
+    test_net_destroy(net);
+}
+
+/* --- TCP --- */
+
+static int stranger_connects(const test_net *net)
+{
+    struct sockaddr_in server = address_of("127.0.0.1", fastnet_tls_port(net->server));
+    int fd = bound_socket(SOCK_STREAM, STRANGER);
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    assert_int_equal(connect(fd, (struct sockaddr *)&server, sizeof server), 0);
+    return fd;
+}
+
+/* The server has closed that connection: end of stream or reset. */
+static bool was_closed(int fd)
+{
+    uint8_t data[512];
+    ssize_t bytes;
+    while ((bytes = recv(fd, data, sizeof data, MSG_DONTWAIT)) > 0) {
+    }
+    return bytes == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+static void await_closed(test_net *net, int fd)
+{
+    uint64_t end_ns = fastnet_now_ns() + TEST_TIMEOUT_MS * FN_NS_PER_MS;
+    while (!was_closed(fd)) {
+        assert_true(fastnet_now_ns() < end_ns);
+        test_turn(net);
+    }
+}
+
+static void garbage_on_the_tls_port_is_closed(void **state)
+{
+    (void)state;
+    test_net *net = test_net_connected();
+    static const char *const garbage[] = {"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                                          "\x16\x03\x01\xff\xff garbage", "SSH-2.0-x\r\n"};
+    for (size_t i = 0; i < FN_ARRAY_COUNT(garbage); i++) {
+        int fd = stranger_connects(net);
+        send(fd, garbage[i], strlen(garbage[i]), MSG_NOSIGNAL);
+        await_closed(net, fd);
+        close(fd);
+    }
+    assert_true(stats_of(net->server).handshakes_failed >= FN_ARRAY_COUNT(garbage));
+    assert_alive(net);
+    test_net_destroy(net);
+}
+
+static void s6_idle_tls_connections_freeze_nobody(void **state)
+{
+    (void)state;
+    enum { IDLE = 100 };
+    int fds[IDLE];
+    FastNetConfig server;
+    fastnet_config_init(&server);
+    server.handshake_timeout_ms = 700;
+    test_net *net = test_net_with(&server, NULL);
+    for (int i = 0; i < IDLE; i++) {
+        fds[i] = stranger_connects(net);
+        /* Some say nothing at all, some begin a ClientHello and stop half-way. */
+        if (i % 2 == 0)
+            send(fds[i], "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11, MSG_NOSIGNAL);
+        test_turn(net);
+    }
+    test_run_ms(net, 20);
+    assert_int_equal(stats_of(net->server).handshakes, IDLE);
+    uint64_t start_ns = fastnet_now_ns();
+    test_net_connect(net);
+    assert_true(fastnet_now_ns() - start_ns < 500 * FN_NS_PER_MS);
+    assert_alive(net);
+    for (int i = 0; i < IDLE; i++) {
+        await_closed(net, fds[i]);
+        close(fds[i]);
+    }
+    assert_int_equal(stats_of(net->server).handshakes, 0);
+    assert_alive(net);
+    test_net_destroy(net);
+}
+
+static void s6_one_byte_at_a_time_ends_at_the_deadline(void **state)
+{
+    (void)state;
+    FastNetConfig server;
+    fastnet_config_init(&server);
+    server.handshake_timeout_ms = 400;
+    test_net *net = test_net_with(&server, NULL);
+    int fd = stranger_connects(net);
+    const uint8_t head[] = {22, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3};
+    uint64_t start_ns = fastnet_now_ns();
+    for (size_t i = 0; !was_closed(fd); i++) {
+        const uint8_t byte = i < sizeof head ? head[i] : 0;
+        send(fd, &byte, 1, MSG_NOSIGNAL);
+        test_run_ms(net, 10);
+        assert_true(fastnet_now_ns() - start_ns < 3 * FN_NS_PER_S);
+    }
+    assert_true(fastnet_now_ns() - start_ns >= 350 * FN_NS_PER_MS);
+    close(fd);
+    test_net_destroy(net);
+}
+
+static void s6_oldest_handshake_gives_way_at_the_cap(void **state)
+{
+    (void)state;
+    enum { CAP = 8, STRANGERS = 30 };
+    int fds[STRANGERS];
+    FastNetConfig server;
+    fastnet_config_init(&server);
+    server.handshakes_max = CAP;
+    test_net *net = test_net_with(&server, NULL);
+    for (int i = 0; i < STRANGERS; i++) {
+        fds[i] = stranger_connects(net);
+        test_run_ms(net, 1);
+    }
+    FastNetEndpointStats stats = stats_of(net->server);
+    assert_int_equal(stats.handshakes, CAP);
+    assert_int_equal(stats.handshakes_evicted, STRANGERS - CAP);
+    assert_true(was_closed(fds[0]));
+    assert_false(was_closed(fds[STRANGERS - 1]));
+    test_net_connect(net);
+    for (int i = 0; i < STRANGERS; i++)
+        close(fds[i]);
+    test_net_destroy(net);
+}
+
+static void address_that_connects_too_often_is_limited(void **state)
+{
+    (void)state;
+    test_net *net = test_net_create();
+    FastNetConfig server = test_server_config(net);
+    FastNetConfig client = test_client_config(net);
+    server.handshakes_per_address_per_s = 5;
+    net->server = test_add(net, &server);
+    net->client = test_add(net, &client);
+    int fds[20];
+    for (int i = 0; i < 20; i++) {
+        fds[i] = stranger_connects(net);
+        test_turn(net);
+    }
+    test_run_ms(net, 20);
+    assert_true(stats_of(net->server).handshakes_limited >= 10);
+    /* Only that address is. */
+    test_net_connect(net);
+    for (int i = 0; i < 20; i++)
+        close(fds[i]);
+    test_net_destroy(net);
+}
+
+static void tls_connection_is_closed_once_udp_is_validated(void **state)
+{
+    (void)state;
+    test_net *net = test_net_connected();
+    char path[64];
+    char target[128];
+    uint32_t sockets = 0;
+    test_run_ms(net, 100);
+    /* Both endpoints live in this process: UDP twice, one listener, and no TCP connection. */
+    for (int fd = 0; fd < 256; fd++) {
+        struct sockaddr_storage peer;
+        socklen_t bytes = sizeof peer;
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(path, target, sizeof target - 1);
+        int type = 0;
+        socklen_t type_bytes = sizeof type;
+        if (length > 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_bytes) == 0 &&
+            type == SOCK_STREAM && getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0 &&
+            peer.ss_family != AF_UNIX)
+            sockets++;
+    }
+    assert_int_equal(sockets, 0);
+    assert_alive(net);
+    test_net_destroy(net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(s3_replayed_datagrams_are_delivered_once),
+        cmocka_unit_test(s5_damaged_datagrams_change_nothing),
+        cmocka_unit_test(s5_player_keeps_its_session_when_its_port_changes),
+        cmocka_unit_test(s5_random_datagrams_cost_a_lookup),
+        cmocka_unit_test(garbage_on_the_tls_port_is_closed),
+        cmocka_unit_test(s6_idle_tls_connections_freeze_nobody),
+        cmocka_unit_test(s6_one_byte_at_a_time_ends_at_the_deadline),
+        cmocka_unit_test(s6_oldest_handshake_gives_way_at_the_cap),
+        cmocka_unit_test(address_that_connects_too_often_is_limited),
+        cmocka_unit_test(tls_connection_is_closed_once_udp_is_validated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
