@@ -58,16 +58,24 @@ static void check_idle(fn_conn *conn, uint64_t now_ns)
     }
 }
 
+/* A client's candidate is its only hope while nothing is heard, and the right one if the server
+ * already speaks there. */
+static bool may_give_up(const fn_conn *conn, const fn_path *path, uint64_t now_ns)
+{
+    if (!conn->config.is_client)
+        return true;
+    return path->received_bytes <= FN_CONN_FIRST_CREDIT_BYTES &&
+           now_ns - conn->idle.received_ns <= FN_NS_PER_S;
+}
+
 static void check_paths(fn_conn *conn, uint64_t now_ns)
 {
-    /* Nothing is heard on the path in use either: a client's candidate is its only hope, and
-     * stays. */
-    if (conn->config.is_client && now_ns - conn->idle.received_ns > FN_NS_PER_S)
-        return;
-    for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++)
-        if (conn->paths[i].state != FN_PATH_UNUSED && fn_path_give_up(&conn->paths[i], now_ns) &&
-            conn->paths[i].state == FN_PATH_UNUSED)
+    for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++) {
+        fn_path *path = &conn->paths[i];
+        if (path->state != FN_PATH_UNUSED && may_give_up(conn, path, now_ns) &&
+            fn_path_give_up(path, now_ns) && path->state == FN_PATH_UNUSED)
             fn_loss_abandon_path(conn, i, now_ns);
+    }
 }
 
 void fn_conn_tick(fn_conn *conn, uint64_t now_ns)
