@@ -195,9 +195,20 @@ static void print_message(const FastNetEvent *event)
     printf("\n");
 }
 
-static void echo_message(echo_server *server, const FastNetEvent *event)
+/* A message that came in one batch with CONNECTED was delivered before the peer had its pointer. */
+static echo_peer *peer_of(const echo_server *server, const FastNetEvent *event)
 {
     echo_peer *peer = event->user;
+    if (!peer) {
+        for (peer = server->peers; peer && peer->id != event->peer_id; peer = peer->next) {
+        }
+    }
+    return peer;
+}
+
+static void echo_message(echo_server *server, const FastNetEvent *event)
+{
+    echo_peer *peer = peer_of(server, event);
     FastNetResult result = FASTNET_ERR_BACKPRESSURE;
     server->messages++;
     server->bytes += event->data_len;
@@ -220,6 +231,13 @@ static void echo_message(echo_server *server, const FastNetEvent *event)
     }
 }
 
+static void mark_leaving(echo_peer *peer)
+{
+    if (peer) {
+        peer->leaving = true;
+    }
+}
+
 static void handle_event(echo_server *server, const FastNetEvent *event)
 {
     switch (event->type) {
@@ -233,9 +251,7 @@ static void handle_event(echo_server *server, const FastNetEvent *event)
         if (server->options->verbose) {
             print_departure(event);
         }
-        if (event->user) {
-            ((echo_peer *)event->user)->leaving = true;
-        }
+        mark_leaving(peer_of(server, event));
         break;
     default:
         break;
