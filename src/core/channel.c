@@ -9,7 +9,7 @@
 size_t fn_channels_bytes(uint32_t application_count)
 {
     size_t count = (size_t)application_count + FN_CHANNEL_LIBRARY_COUNT;
-    return count * sizeof(fn_channel) + fn_align_up(count, 8);
+    return count * sizeof(fn_channel) + fn_align_up(2 * count, 8);
 }
 
 static void init_channel(fn_channel *channel, uint8_t number, const FastNetChannelConfig *config)
@@ -45,11 +45,13 @@ void fn_channels_init(fn_channels *channels, void *memory, const FastNetChannelC
     channels->count = application_count + FN_CHANNEL_LIBRARY_COUNT;
     channels->items = memory;
     channels->order = (uint8_t *)(channels->items + channels->count);
-    channels->turn = 0;
+    channels->turns = channels->order + channels->count;
     for (uint32_t i = 0; i < application_count; i++)
         init_channel(&channels->items[i], (uint8_t)i, &configs[i]);
     init_channel(&channels->items[application_count], FN_CHANNEL_ASSETS, &fn_channel_table_assets);
     sort_by_priority(channels);
+    for (uint32_t i = 0; i < channels->count; i++)
+        channels->turns[i] = (uint8_t)i;
 }
 
 void fn_channels_free(fn_channels *channels, fn_store *store)
@@ -101,34 +103,29 @@ static bool offer(fn_channel *channel, const fn_channel_permit *permit, int *cre
     return false;
 }
 
-/* One priority: order[first .. end). The turn stays where it is while its channel has bytes left to
- * send; who is reached anew gets its quantum, and may have to wait another round to make up for a
- * large overdraft. */
+/* One priority, order[first .. end), once round from where the turn is. Who is reached without any
+ * bytes left gets its quantum. What was not used because something did not fit or may not leave now
+ * is kept, that of an empty queue is not. */
 static fn_channel *next_of_level(fn_channels *channels, uint32_t first, uint32_t end,
                                  const fn_channel_permit *permit, int *credit_blocked_from,
-                                 fn_send_run *run)
+                                 fn_send_run *run, bool *overdrawn)
 {
     uint32_t count = end - first;
-    uint32_t start = channels->turn >= first && channels->turn < end ? channels->turn - first : 0;
-    fn_channel *overdrawn = NULL;
-    fn_send_run overdrawn_run = {.message = NULL};
+    uint32_t start = channels->turns[first] - first;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t place = first + (start + i) % count;
         fn_channel *channel = &channels->items[channels->order[place]];
-        if (!offer(channel, permit, credit_blocked_from, run)) {
+        if (fn_send_queue_empty(&channel->send) && channel->deficit_bytes > 0)
             channel->deficit_bytes = 0;
+        if (!offer(channel, permit, credit_blocked_from, run))
             continue;
-        }
         if (channel->deficit_bytes <= 0)
             channel->deficit_bytes += (int32_t)channel->weight * FN_CHANNEL_QUANTUM;
-        channels->turn = place;
+        *overdrawn = true;
         if (channel->deficit_bytes > 0)
             return channel;
-        overdrawn = channel;
-        overdrawn_run = *run;
     }
-    *run = overdrawn_run;
-    return overdrawn;
+    return NULL;
 }
 
 static uint32_t level_end(const fn_channels *channels, uint32_t first)
@@ -146,21 +143,45 @@ fn_channel *fn_channels_next(fn_channels *channels, const fn_channel_permit *per
     int credit_blocked_from = INT_MAX;
     for (uint32_t first = 0; first < channels->count;) {
         uint32_t end = level_end(channels, first);
+        bool overdrawn = false;
         fn_channel *channel =
-            next_of_level(channels, first, end, permit, &credit_blocked_from, run);
+            next_of_level(channels, first, end, permit, &credit_blocked_from, run, &overdrawn);
         if (channel != NULL)
             return channel;
-        first = end;
+        /* Large datagrams overdraw by many quanta: another round pays some back. */
+        if (!overdrawn)
+            first = end;
     }
     run->message = NULL;
     return NULL;
 }
 
+static uint32_t level_of(const fn_channels *channels, const fn_channel *channel)
+{
+    uint32_t first = 0;
+    while (channels->items[channels->order[first]].priority != channel->priority)
+        first = level_end(channels, first);
+    return first;
+}
+
+static uint8_t next_place(const fn_channels *channels, uint32_t first, uint32_t place)
+{
+    return (uint8_t)(place + 1 < level_end(channels, first) ? place + 1 : first);
+}
+
+/* The turn stays while its channel has bytes left to send, also when another one fills what is left
+ * of a packet, where its own next message did not fit. */
 void fn_channels_sent(fn_channels *channels, fn_channel *channel, uint32_t bytes)
 {
     channel->deficit_bytes -= (int32_t)bytes;
+    uint32_t first = level_of(channels, channel);
+    uint8_t *turn = &channels->turns[first];
+    if (channels->items[channels->order[*turn]].passed)
+        return;
+    while (&channels->items[channels->order[*turn]] != channel)
+        *turn = next_place(channels, first, *turn);
     if (channel->deficit_bytes <= 0)
-        channels->turn++;
+        *turn = next_place(channels, first, *turn);
 }
 
 uint64_t fn_channels_queued_bytes(const fn_channels *channels)

@@ -36,8 +36,8 @@ typedef struct fn_channel {
 typedef struct fn_channels {
     fn_channel *items; /* the application's from 0, then the library's */
     uint8_t *order;    /* indexes by priority */
+    uint8_t *turns;    /* for the first place of each priority: the place in `order` that goes on */
     uint32_t count;
-    uint32_t turn; /* place in `order` that goes on */
 } fn_channels;
 
 /* What may leave now. */
