@@ -263,7 +263,7 @@ class Hosts(harness.TestCase):
     def test_udp_that_is_blocked_on_the_way(self):
         with harness.echo(self.good, "--bind", "127.0.0.1") as server:
             rules = ("table inet udp_blocked { chain arriving { type filter hook input priority 0; "
-                     f"udp dport {server.udp} drop; }} }}")
+                     f"udp dport {server.udp} drop; }}; }}")
             harness.run("nft", rules, check=True)
             try:
                 self.assert_refused(f"localhost:{server.tls}", "FASTNET_ERR_TIMEOUT", "UDP")
@@ -476,5 +476,5 @@ class Datagrams(harness.TestCase):
 
 harness.enter_new_network()
 harness.run("nft", "table inet hole { chain arriving { type filter hook input priority 0; "
-            f"ip daddr {BLACK_HOLE} drop; }} }}", check=True)
+            f"ip daddr {BLACK_HOLE} drop; }}; }}", check=True)
 harness.main()
