@@ -49,7 +49,8 @@ void fn_flow_release(fn_flow *flow, uint64_t cost)
 {
     flow->released += cost;
     uint64_t credit = flow->released + flow->window_bytes;
-    if (credit - flow->granted >= flow->window_bytes / 4)
+    uint64_t news = credit - flow->granted;
+    if (news >= flow->window_bytes / 4 || (flow->wanted && news > 0))
         flow->announce = true;
 }
 
@@ -57,7 +58,16 @@ uint64_t fn_flow_announce(fn_flow *flow)
 {
     flow->granted = flow->released + flow->window_bytes;
     flow->announce = false;
+    flow->wanted = false;
     return flow->granted;
+}
+
+void fn_flow_on_blocked(fn_flow *flow, uint64_t credit)
+{
+    if (credit < flow->released + flow->window_bytes)
+        flow->announce = true;
+    else
+        flow->wanted = true;
 }
 
 void fn_flow_on_window_lost(fn_flow *flow, uint64_t credit)

@@ -22,6 +22,7 @@ typedef struct fn_flow {
     uint64_t granted;      /* the credit we announced */
     uint32_t window_bytes; /* what may be unreleased at any time */
     bool announce;         /* WINDOW is due */
+    bool wanted;           /* the other side waits for any credit that comes free */
     bool say_blocked;      /* BLOCKED is due */
 } fn_flow;
 
@@ -44,8 +45,12 @@ bool fn_flow_on_window(fn_flow *flow, uint64_t credit);
 /* The first fragment of a message arrived. False: beyond what we granted, close with FLOW. */
 bool fn_flow_on_message(fn_flow *flow, uint32_t message_bytes);
 
-/* The application is done with that much. Announces once a quarter of the window came free. */
+/* The application is done with that much. Announces once a quarter of the window came free, or at
+ * once to a side that is blocked. */
 void fn_flow_release(fn_flow *flow, uint64_t cost);
+
+/* BLOCKED arrived: the other side waits for more than that credit. Any value is safe. */
+void fn_flow_on_blocked(fn_flow *flow, uint64_t credit);
 
 /* A WINDOW with this value leaves. */
 uint64_t fn_flow_announce(fn_flow *flow);

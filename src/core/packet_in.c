@@ -98,13 +98,6 @@ static void on_challenge(fn_conn *conn, packet_in *packet, uint64_t data)
     conn->paths[packet->path].owes = true;
 }
 
-static void on_blocked(fn_conn *conn, packet_in *packet, uint64_t credit)
-{
-    raise_class(packet, FN_ACK_USUAL);
-    if (credit < conn->flow.released + conn->flow.window_bytes)
-        conn->flow.announce = true;
-}
-
 static void on_frame(fn_conn *conn, packet_in *packet, const fn_frame *frame)
 {
     switch (frame->type) {
@@ -129,7 +122,8 @@ static void on_frame(fn_conn *conn, packet_in *packet, const fn_frame *frame)
         fn_flow_on_window(&conn->flow, frame->as.credit);
         return;
     case FN_FRAME_BLOCKED:
-        on_blocked(conn, packet, frame->as.credit);
+        raise_class(packet, FN_ACK_USUAL);
+        fn_flow_on_blocked(&conn->flow, frame->as.credit);
         return;
     case FN_FRAME_CLOSE:
         fn_closing_on_frame(conn, packet->now_ns, &frame->as.close);
