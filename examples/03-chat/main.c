@@ -130,7 +130,9 @@ static int run_client(const char *host, const char *name)
     bool going_on = true;
     while (going_on && !stop) {
         uint64_t wait_us = fastnet_next_deadline(client);
-        poll(waits, 2, wait_us < 100000 ? (int)(wait_us / 1000) : 100);
+        /* Without a descriptor (the portable build) it is polled often instead. */
+        uint64_t longest_us = waits[1].fd < 0 ? 5000 : 100000;
+        poll(waits, 2, (int)((wait_us < longest_us ? wait_us : longest_us) / 1000));
         going_on = show_messages(client);
         if (going_on && waits[0].revents) {
             going_on = send_input(client);

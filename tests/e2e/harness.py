@@ -152,8 +152,9 @@ class Process:
 
     def wait(self, timeout=PATIENCE_S):
         code = self._process.wait(timeout)
-        for reader in self._readers:
+        for reader, stream in zip(self._readers, (self._process.stdout, self._process.stderr)):
             reader.join(timeout)
+            stream.close()
         return code
 
     def stop(self):
