@@ -137,6 +137,9 @@ uint64_t fn_loss_deadline(const fn_conn *conn);
 void fn_loss_tick(fn_conn *conn, uint64_t now_ns);
 /* One packet will not arrive, for a reason other than congestion. */
 void fn_loss_abandon(fn_conn *conn, uint64_t number, uint64_t now_ns);
+/* The flight is full: what left more than a probe timeout ago, and nobody acknowledged, counts as
+ * lost. False: all of it is younger. */
+bool fn_loss_make_room(fn_conn *conn, uint64_t now_ns);
 /* All that left on a path that is gone counts as lost. */
 void fn_loss_abandon_path(fn_conn *conn, uint8_t path, uint64_t now_ns);
 

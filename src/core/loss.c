@@ -4,7 +4,8 @@
 enum {
     PACKET_THRESHOLD = 3, /* RFC 9002 §6.1.1 */
     PROBES_PER_TIMEOUT = 2,
-    RECENT_PACKETS_MAX = 512
+    RECENT_PACKETS_MAX = 512,
+    ROOM_PACKETS = 32 /* made at once */
 };
 
 /* What one ACK frame brought. */
@@ -316,4 +317,22 @@ void fn_loss_abandon_path(fn_conn *conn, uint8_t path, uint64_t now_ns)
         if (packet->state == FN_SENT_OUT && packet->path == path)
             fn_loss_abandon(conn, number, now_ns);
     }
+}
+
+/* In a long silence nothing is acknowledged, and unreliable traffic arms no probe: without this
+ * the ledger would fill, and nothing could leave any more, not even the probes that end it. */
+bool fn_loss_make_room(fn_conn *conn, uint64_t now_ns)
+{
+    uint64_t timeout_ns = fn_conn_probe_timeout_ns(conn);
+    uint64_t base = conn->sent.base;
+    for (uint32_t i = 0; i < ROOM_PACKETS && conn->sent.base < conn->sent.next; i++) {
+        fn_sent_packet *packet = fn_sent_at(&conn->sent, conn->sent.base);
+        bool out = packet->state == FN_SENT_OUT && packet->eliciting;
+        if (out && now_ns < packet->time_ns + timeout_ns)
+            break;
+        if (out)
+            packet_gone(conn, conn->sent.base, packet, packet->path == conn->active, now_ns);
+        fn_sent_drop_front(&conn->sent, &conn->store);
+    }
+    return conn->sent.base > base;
 }

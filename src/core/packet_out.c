@@ -31,7 +31,9 @@ typedef struct packet_out {
 static bool begin(packet_out *packet, fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8_t *out,
                   size_t capacity)
 {
-    if (!fn_sent_reserve(&conn->sent, &conn->store, RECORDS_PER_PACKET))
+    if (!fn_sent_reserve(&conn->sent, &conn->store, RECORDS_PER_PACKET) &&
+        !(fn_loss_make_room(conn, now_ns) &&
+          fn_sent_reserve(&conn->sent, &conn->store, RECORDS_PER_PACKET)))
         return false;
     fn_send_keys *keys = &conn->send_keys;
     if (fn_send_keys_wants_update(keys, conn->config.key_update_packets, conn->config.key_update_ns,

@@ -122,6 +122,14 @@ static void shrink(fn_sent *sent, fn_store *store)
     sent->capacity = 0;
 }
 
+void fn_sent_drop_front(fn_sent *sent, fn_store *store)
+{
+    assert(sent->base < sent->next);
+    fn_sent_packet *packet = slot(sent, sent->base);
+    fn_sent_finish(sent, packet, FN_SENT_DONE, store);
+    sent->base++;
+}
+
 void fn_sent_trim(fn_sent *sent, uint64_t largest_acked, fn_store *store)
 {
     while (sent->base < sent->next) {

@@ -101,6 +101,9 @@ void fn_sent_finish(fn_sent *sent, fn_sent_packet *packet, fn_sent_state state, 
 /* An undone last push (nothing was sent after all). */
 void fn_sent_pop_back(fn_sent *sent, fn_store *store);
 
+/* Drops the first record, whatever became of it. */
+void fn_sent_drop_front(fn_sent *sent, fn_store *store);
+
 /* Drops records from the front: done ones, and those that nobody waits for below largest_acked. */
 void fn_sent_trim(fn_sent *sent, uint64_t largest_acked, fn_store *store);
 

@@ -35,7 +35,9 @@ uint64_t fn_conn_deadline(const fn_conn *conn)
         return at_ns;
     at_ns = fn_min_u64(at_ns, transmit_deadline(conn));
     at_ns = fn_min_u64(at_ns, fn_loss_deadline(conn));
-    at_ns = fn_min_u64(at_ns, fn_idle_deadline(&conn->idle));
+    uint64_t idle_at_ns = fn_idle_deadline(&conn->idle);
+    if (idle_at_ns > conn->quiet_ns || !conn->ping_due) /* else its ping waits to be sent */
+        at_ns = fn_min_u64(at_ns, idle_at_ns);
     at_ns = fn_min_u64(at_ns, conn->receive_keys.previous_until_ns);
     at_ns = fn_min_u64(at_ns, fn_channels_deadline(&conn->channels));
     at_ns = fn_min_u64(at_ns, fn_ahead_deadline(conn));

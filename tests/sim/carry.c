@@ -147,15 +147,12 @@ static fn_datagram *make_datagram(const fn_tap_packet *packet, const uint8_t *da
     fn_datagram *datagram = fn_world_calloc(sizeof *datagram + bytes);
     fn_heap_node_init(&datagram->timer.node);
     datagram->number = packet->number;
-    datagram->ack_largest = FN_NEVER;
     datagram->references = 1;
     datagram->bytes = (uint32_t)bytes;
     datagram->pristine = true;
     memcpy(datagram->data, data, bytes);
     for (uint32_t i = 0; i < packet->frame_count; i++) {
         const fn_tap_frame *frame = &packet->frames[i];
-        if (frame->type == FN_FRAME_ACK)
-            datagram->ack_largest = frame->value;
         if (frame->type == FN_FRAME_PATH_RESPONSE &&
             datagram->response_count < FN_ARRAY_COUNT(datagram->responses))
             datagram->responses[datagram->response_count++] = frame->value;
@@ -196,7 +193,7 @@ static bool path_is_known(const fn_end *end, uint8_t path)
 static void carry(fn_world *world, fn_end *end, uint8_t path, const uint8_t *data, size_t bytes)
 {
     fn_tap_packet packet;
-    const char *complaint = fn_tap_sent(&end->tap, data, bytes, &packet);
+    const char *complaint = fn_tap_sent(&end->tap, world->now_ns, data, bytes, &packet);
     if (complaint != NULL) {
         fn_world_fail(world, complaint);
         return;
@@ -333,8 +330,6 @@ static void judge_accepted(fn_world *world, fn_end *end, const fn_datagram *data
     if (was_accepted(end, datagram->number))
         fn_world_fail(world, "a replayed datagram was accepted");
     mark_accepted(end, datagram->number);
-    if (datagram->ack_largest != FN_NEVER)
-        fn_tap_acked(&end->tap, datagram->ack_largest);
     fn_remote *remote = fn_world_remote(world, end, path_key(end, datagram));
     remote->received_bytes += datagram->bytes;
     for (uint32_t i = 0; i < datagram->response_count; i++)

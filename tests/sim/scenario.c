@@ -264,6 +264,30 @@ static void blackout(fn_world_config *config, fn_rng *rng)
     config->change_ns = fn_rng_between(rng, 300, 2000) * MS;
 }
 
+/* Down once, for long, while small unreliable messages go on. */
+static void go_dark(fn_world *world)
+{
+    bool up = fn_rng_chance(&world->rng, 600);
+    for (uint32_t i = 0; i < world->config.sessions; i++)
+        fn_world_set_down(world, i, up, !up || fn_rng_chance(&world->rng, 500));
+    world->config.change_ns = 3600 * FN_NS_PER_S;
+}
+
+static void long_dark(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->limits.replay_window_packets = 1024;
+    config->change = go_dark;
+    config->change_ns = 1000 * MS;
+    for (uint32_t i = 0; i < 2; i++) {
+        config->load[i] = (fn_load){.interval_ns = 10 * MS,
+                                    .weights = {1, 20, 1, 20},
+                                    .fixed_bytes = 30,
+                                    .message_bytes_max = 30,
+                                    .tagged_permille = 200};
+    }
+}
+
 static void change_address(fn_world *world)
 {
     uint32_t session = any_session(world);
@@ -674,59 +698,60 @@ static const char *judge_backpressure(fn_world *world)
     return NULL;
 }
 
-#define SCENARIO_MAP(X)                                                                         \
-    X(clean, clean, judge_clean, NULL, 6, "nothing goes wrong")                                 \
-    X(loss1, loss1, NULL, NULL, 6, "1 % random loss")                                           \
-    X(loss5, loss5, NULL, NULL, 6, "5 % random loss")                                           \
-    X(loss10, loss10, NULL, NULL, 6, "10 % random loss")                                        \
-    X(loss20, loss20, NULL, NULL, 6, "20 % random loss")                                        \
-    X(loss30, loss30, NULL, NULL, 6, "30 % random loss")                                        \
-    X(loss_one_way, loss_one_way, NULL, NULL, 6, "40 % loss in one direction only")             \
-    X(burst, burst, NULL, NULL, 6, "bursts of loss")                                            \
-    X(duplicate, duplicate, NULL, NULL, 5, "40 % of all datagrams come twice")                  \
-    X(reorder, reorder, NULL, NULL, 5, "20 % are held back")                                    \
-    X(jitter, jitter, NULL, NULL, 5, "up to 200 ms of jitter")                                  \
-    X(corrupt, corrupt, NULL, NULL, 5, "15 % arrive with other bits")                           \
-    X(ratelimit, ratelimit, NULL, NULL, 6, "a narrow link with a short queue")                  \
-    X(bulk_both_ways, bulk_both_ways, judge_bulk, NULL, 10, "both sides send all they can")     \
-    X(mtu, mtu, NULL, NULL, 8, "the path's MTU shrinks and grows, silently")                    \
-    X(mtu_reported, mtu_reported, NULL, NULL, 8, "likewise, and the system says so")            \
-    X(large_datagrams, large_datagrams, NULL, NULL, 5, "datagrams of up to 9000 bytes")         \
-    X(blackout, blackout, NULL, NULL, 8, "partitions, one way and both ways")                   \
-    X(roam, roam, NULL, NULL, 8, "the client's address changes")                                \
-    X(key_storm, key_storm, judge_flips, NULL, 8, "a key update every 64 packets")              \
-    X(key_age, key_age, judge_flips, NULL, 6, "a key update every 500 ms")                      \
-    X(attacker, attacker, judge_attacker, NULL, 5, "replays, races, damage and forgeries")      \
-    X(small_memory, small_memory, NULL, NULL, 6, "384 KiB each")                                \
-    X(memory_contention, memory_contention, NULL, NULL, 5, "a server with too little for all")  \
-    X(game_rhythm, game_rhythm, judge_game_rhythm, NULL, 10, "60 Hz at 10 % loss and 300 ms")   \
-    X(game_rhythm_and_bulk, game_rhythm_and_bulk, judge_game_rhythm, NULL, 20,                  \
-      "the same beside a bulk transfer")                                                        \
-    X(idle, idle, NULL, NULL, 20, "nobody sends anything, and the session lives")               \
-    X(silence, silence, NULL, finish_silence, 3, "the network dies for good")                   \
-    X(everything, everything, NULL, NULL, 8, "all of it together")                              \
-    X(r1_retransmission, r1_retransmission, judge_retransmission, NULL, 5,                      \
-      "what is lost is sent again")                                                             \
-    X(r2_packets_are_acknowledged_not_messages, r2_acks, NULL, NULL, 5,                         \
-      "many messages in a packet, many packets for a message")                                  \
-    X(r3_other_channels_do_not_stall_ordered, r3_other_channels, judge_other_channels, NULL, 5, \
-      "ordering is per channel")                                                                \
-    X(r4_early_messages_are_delivered_after_the_gap, r4_early, NULL, NULL, 5,                   \
-      "in order, each once")                                                                    \
-    X(r5_little_is_sent_again_in_vain, r5_acks, judge_little_in_vain, NULL, 8,                  \
-      "acknowledgements name what arrived")                                                     \
-    X(r6_one_way_traffic_is_acknowledged, r6_one_way, NULL, NULL, 5,                            \
-      "packets with nothing but acknowledgements")                                              \
-    X(r6_idle_peers_stay, idle, NULL, NULL, 30, "keep-alive")                                   \
-    X(r7_fragments_arrive_on_every_channel, r7_fragments, judge_fragments, NULL, 5,             \
-      "messages larger than a datagram")                                                        \
-    X(r8_backpressure_never_drops, r8_backpressure, judge_backpressure, NULL, 5,                \
-      "a full queue is said to be full")                                                        \
-    X(s3_replay_changes_nothing, s3_replay, judge_attacker, NULL, 5,                            \
-      "every datagram comes again, from anywhere")                                              \
-    X(s4_key_update_agrees, key_storm, judge_flips, NULL, 8,                                    \
-      "both sides at once, with loss and reordering")                                           \
-    X(s5_rebinding_keeps_the_session, s5_rebinding, judge_rebinding, NULL, 8,                   \
+#define SCENARIO_MAP(X)                                                                          \
+    X(clean, clean, judge_clean, NULL, 6, "nothing goes wrong")                                  \
+    X(loss1, loss1, NULL, NULL, 6, "1 % random loss")                                            \
+    X(loss5, loss5, NULL, NULL, 6, "5 % random loss")                                            \
+    X(loss10, loss10, NULL, NULL, 6, "10 % random loss")                                         \
+    X(loss20, loss20, NULL, NULL, 6, "20 % random loss")                                         \
+    X(loss30, loss30, NULL, NULL, 6, "30 % random loss")                                         \
+    X(loss_one_way, loss_one_way, NULL, NULL, 6, "40 % loss in one direction only")              \
+    X(burst, burst, NULL, NULL, 6, "bursts of loss")                                             \
+    X(duplicate, duplicate, NULL, NULL, 5, "40 % of all datagrams come twice")                   \
+    X(reorder, reorder, NULL, NULL, 5, "20 % are held back")                                     \
+    X(jitter, jitter, NULL, NULL, 5, "up to 200 ms of jitter")                                   \
+    X(corrupt, corrupt, NULL, NULL, 5, "15 % arrive with other bits")                            \
+    X(ratelimit, ratelimit, NULL, NULL, 6, "a narrow link with a short queue")                   \
+    X(bulk_both_ways, bulk_both_ways, judge_bulk, NULL, 10, "both sides send all they can")      \
+    X(mtu, mtu, NULL, NULL, 8, "the path's MTU shrinks and grows, silently")                     \
+    X(mtu_reported, mtu_reported, NULL, NULL, 8, "likewise, and the system says so")             \
+    X(large_datagrams, large_datagrams, NULL, NULL, 5, "datagrams of up to 9000 bytes")          \
+    X(blackout, blackout, NULL, NULL, 8, "partitions, one way and both ways")                    \
+    X(long_dark, long_dark, NULL, NULL, 15, "a long partition under a stream of small messages") \
+    X(roam, roam, NULL, NULL, 8, "the client's address changes")                                 \
+    X(key_storm, key_storm, judge_flips, NULL, 8, "a key update every 64 packets")               \
+    X(key_age, key_age, judge_flips, NULL, 6, "a key update every 500 ms")                       \
+    X(attacker, attacker, judge_attacker, NULL, 5, "replays, races, damage and forgeries")       \
+    X(small_memory, small_memory, NULL, NULL, 6, "384 KiB each")                                 \
+    X(memory_contention, memory_contention, NULL, NULL, 5, "a server with too little for all")   \
+    X(game_rhythm, game_rhythm, judge_game_rhythm, NULL, 10, "60 Hz at 10 % loss and 300 ms")    \
+    X(game_rhythm_and_bulk, game_rhythm_and_bulk, judge_game_rhythm, NULL, 20,                   \
+      "the same beside a bulk transfer")                                                         \
+    X(idle, idle, NULL, NULL, 20, "nobody sends anything, and the session lives")                \
+    X(silence, silence, NULL, finish_silence, 3, "the network dies for good")                    \
+    X(everything, everything, NULL, NULL, 8, "all of it together")                               \
+    X(r1_retransmission, r1_retransmission, judge_retransmission, NULL, 5,                       \
+      "what is lost is sent again")                                                              \
+    X(r2_packets_are_acknowledged_not_messages, r2_acks, NULL, NULL, 5,                          \
+      "many messages in a packet, many packets for a message")                                   \
+    X(r3_other_channels_do_not_stall_ordered, r3_other_channels, judge_other_channels, NULL, 5,  \
+      "ordering is per channel")                                                                 \
+    X(r4_early_messages_are_delivered_after_the_gap, r4_early, NULL, NULL, 5,                    \
+      "in order, each once")                                                                     \
+    X(r5_little_is_sent_again_in_vain, r5_acks, judge_little_in_vain, NULL, 8,                   \
+      "acknowledgements name what arrived")                                                      \
+    X(r6_one_way_traffic_is_acknowledged, r6_one_way, NULL, NULL, 5,                             \
+      "packets with nothing but acknowledgements")                                               \
+    X(r6_idle_peers_stay, idle, NULL, NULL, 30, "keep-alive")                                    \
+    X(r7_fragments_arrive_on_every_channel, r7_fragments, judge_fragments, NULL, 5,              \
+      "messages larger than a datagram")                                                         \
+    X(r8_backpressure_never_drops, r8_backpressure, judge_backpressure, NULL, 5,                 \
+      "a full queue is said to be full")                                                         \
+    X(s3_replay_changes_nothing, s3_replay, judge_attacker, NULL, 5,                             \
+      "every datagram comes again, from anywhere")                                               \
+    X(s4_key_update_agrees, key_storm, judge_flips, NULL, 8,                                     \
+      "both sides at once, with loss and reordering")                                            \
+    X(s5_rebinding_keeps_the_session, s5_rebinding, judge_rebinding, NULL, 8,                    \
       "a NAT gives the client another address")
 
 const fn_scenario fn_scenarios[] = {

@@ -9,17 +9,17 @@
 enum { SKIPPED_IN_A_ROW_MAX = 8 };
 
 void fn_tap_init(fn_tap *tap, const uint8_t secret[FN_KDF_SECRET_BYTES], uint32_t receiver_id,
-                 uint64_t eliciting_max)
+                 uint64_t flight_max, uint64_t flight_ns)
 {
-    *tap = (fn_tap){.receiver_id = receiver_id, .eliciting_max = eliciting_max};
+    *tap = (fn_tap){.receiver_id = receiver_id, .flight_max = flight_max, .flight_ns = flight_ns};
     memcpy(tap->secret, secret, sizeof tap->secret);
     fn_kdf_traffic_key(secret, &tap->key);
 }
 
 void fn_tap_free(fn_tap *tap)
 {
-    free(tap->eliciting_by_number);
-    tap->eliciting_by_number = NULL;
+    free(tap->sent_ns);
+    tap->sent_ns = NULL;
 }
 
 static void follow_phase(fn_tap *tap, uint8_t phase)
@@ -84,21 +84,19 @@ static const char *read_frames(const uint8_t *text, size_t bytes, fn_tap_packet 
     return NULL;
 }
 
-static const char *count_eliciting(fn_tap *tap, const fn_tap_packet *packet)
+static const char *check_flight(fn_tap *tap, uint64_t now_ns, uint64_t number)
 {
-    uint64_t number = packet->number;
-    if (number >= tap->capacity) {
-        tap->capacity = number < 512 ? 1024 : number * 2;
-        tap->eliciting_by_number =
-            realloc(tap->eliciting_by_number, tap->capacity * sizeof *tap->eliciting_by_number);
-        if (tap->eliciting_by_number == NULL)
+    if (number >= tap->sent_capacity) {
+        tap->sent_capacity = number < 512 ? 1024 : number * 2;
+        tap->sent_ns = realloc(tap->sent_ns, tap->sent_capacity * sizeof *tap->sent_ns);
+        if (tap->sent_ns == NULL)
             abort();
     }
-    for (uint64_t skipped = tap->next; skipped < number; skipped++)
-        tap->eliciting_by_number[skipped] = tap->eliciting;
-    tap->eliciting += packet->eliciting;
-    tap->eliciting_by_number[number] = tap->eliciting;
-    if (tap->eliciting - tap->eliciting_before_acked > tap->eliciting_max)
+    for (uint64_t skipped = tap->next; skipped <= number; skipped++)
+        tap->sent_ns[skipped] = now_ns;
+    while (tap->sent_ns[tap->flight_first] + tap->flight_ns < now_ns)
+        tap->flight_first++;
+    if (number - tap->flight_first > tap->flight_max)
         return "more than half of the replay window is in flight";
     return NULL;
 }
@@ -119,7 +117,8 @@ static const char *open_copy(fn_tap *tap, const fn_header *header, const uint8_t
     return complaint;
 }
 
-const char *fn_tap_sent(fn_tap *tap, const uint8_t *datagram, size_t bytes, fn_tap_packet *out)
+const char *fn_tap_sent(fn_tap *tap, uint64_t now_ns, const uint8_t *datagram, size_t bytes,
+                        fn_tap_packet *out)
 {
     fn_header header;
     *out = (fn_tap_packet){0};
@@ -135,15 +134,7 @@ const char *fn_tap_sent(fn_tap *tap, const uint8_t *datagram, size_t bytes, fn_t
     follow_phase(tap, header.phase);
     const char *complaint = open_copy(tap, &header, datagram, bytes, out);
     if (complaint == NULL)
-        complaint = count_eliciting(tap, out);
+        complaint = check_flight(tap, now_ns, out->number);
     tap->next = out->number + 1;
     return complaint;
-}
-
-void fn_tap_acked(fn_tap *tap, uint64_t largest)
-{
-    if (largest < tap->acked || largest >= tap->next)
-        return;
-    tap->acked = largest + 1;
-    tap->eliciting_before_acked = tap->eliciting_by_number[largest];
 }

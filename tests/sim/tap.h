@@ -37,24 +37,22 @@ typedef struct fn_tap {
     fn_aead_key key;
     uint64_t next; /* no number below it may come again */
     uint64_t flips;
-    uint64_t acked; /* 1 + the largest number of which an ACK has reached the sender */
-    uint64_t eliciting_before_acked;
-    uint64_t eliciting;
-    uint64_t eliciting_max;        /* beyond the largest acknowledged one */
-    uint64_t *eliciting_by_number; /* how many asked for an ack up to and with that number */
-    uint64_t capacity;
+    uint64_t flight_max;   /* numbers from the oldest on its way to the newest */
+    uint64_t flight_ns;    /* what was sent so long ago is not on its way any more */
+    uint64_t flight_first; /* the oldest that may be */
+    uint64_t *sent_ns;     /* by number */
+    uint64_t sent_capacity;
     uint32_t receiver_id;
     uint8_t phase;
 } fn_tap;
 
+/* flight_ns: no datagram needs less to be sent and acknowledged. */
 void fn_tap_init(fn_tap *tap, const uint8_t secret[FN_KDF_SECRET_BYTES], uint32_t receiver_id,
-                 uint64_t eliciting_max);
+                 uint64_t flight_max, uint64_t flight_ns);
 void fn_tap_free(fn_tap *tap);
 
 /* The sender wrote this datagram (left as it is). NULL, or which promise was broken. */
-const char *fn_tap_sent(fn_tap *tap, const uint8_t *datagram, size_t bytes, fn_tap_packet *out);
-
-/* An ACK frame with that largest number has reached the sender. */
-void fn_tap_acked(fn_tap *tap, uint64_t largest);
+const char *fn_tap_sent(fn_tap *tap, uint64_t now_ns, const uint8_t *datagram, size_t bytes,
+                        fn_tap_packet *out);
 
 #endif

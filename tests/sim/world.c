@@ -9,7 +9,11 @@
 #include <string.h>
 
 #define CONNECT_DEADLINE_NS (60 * FN_NS_PER_S)
-#define START_NS            (1000 * FN_NS_PER_S)
+/* Of fn_world_heal(), and of what may become of a link before. */
+#define HEALTHY_RTT_NS      (40 * FN_NS_PER_MS)
+#define CHANGING_RTT_NS_MIN (2 * FN_NS_PER_MS)
+
+#define START_NS (1000 * FN_NS_PER_S)
 
 enum { TIMERS_MAX = 1 << 17, EVENTS_CAPACITY = 1024 };
 
@@ -149,7 +153,9 @@ static void conn_init(fn_world *world, fn_end *end, const uint8_t *send_secret,
         .memory_cap_bytes = from->memory_cap_bytes,
     };
     fn_tap_init(&end->tap, send_secret, end->peer->receiver_id,
-                from->limits.replay_window_packets / 2);
+                from->limits.replay_window_packets / 2,
+                fn_min_u64(from->link[0].delay_ns + from->link[1].delay_ns,
+                           from->change == NULL ? HEALTHY_RTT_NS : CHANGING_RTT_NS_MIN));
     size_t bytes = fn_conn_bytes(&config, &shared);
     end->memory = aligned_alloc(16, fn_align_up(bytes, 16));
     if (end->memory == NULL)
@@ -396,7 +402,7 @@ void fn_world_heal(fn_world *world)
     world->quiet = true;
     world->config.prompt_unreliable = false;
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++)
-        world->links[i].config = (fn_link_config){.delay_ns = 20 * FN_NS_PER_MS};
+        world->links[i].config = (fn_link_config){.delay_ns = HEALTHY_RTT_NS / 2};
 }
 
 /* --- questions --- */

@@ -91,7 +91,6 @@ typedef struct fn_datagram {
     fn_timer timer;
     fn_list_node link;
     uint64_t number;
-    uint64_t ack_largest;
     uint64_t responses[4];
     struct fn_end *sender;
     uint32_t response_count;
