@@ -30,14 +30,15 @@ PKG_CONFIG_PATH=$(find "$prefix" -name pkgconfig -type d)
 export PKG_CONFIG_PATH
 flags=$(pkg-config --cflags --libs fastnet)
 strict="-Wall -Wextra -Wpedantic -Werror"
+example=$here/../e2e/spec_example.c.txt
 library=$(dirname "$(find "$prefix" -name libfastnet.so)")
 
 echo "pkg-config, C11 and C++17"
 # shellcheck disable=SC2086  # flags are words
 {
     cc -std=c11 $strict "$here/consumer/version.c" $flags -o "$scratch/version"
-    cc -std=c11 $strict "$here/consumer/first_program.c" $flags -o "$scratch/first_c"
-    c++ -std=c++17 $strict -x c++ "$here/consumer/first_program.c" -x none $flags -o "$scratch/first_cpp"
+    cc -std=c11 $strict -x c "$example" -x none $flags -o "$scratch/example_c"
+    c++ -std=c++17 $strict -x c++ "$example" -x none $flags -o "$scratch/example_cpp"
 }
 LD_LIBRARY_PATH=$library "$scratch/version"
 

@@ -11,6 +11,9 @@ import source
 FLAGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]
 
 
+GNU_FOLDERS = ("src/io/", "src/api/")  # as in CMakeLists.txt
+
+
 def compiles(root, path, compiler, suffix):
     """The compiler's first complaint, or None."""
     top, name = path.split("/", 1)
@@ -18,8 +21,10 @@ def compiles(root, path, compiler, suffix):
         stub = os.path.join(folder, "alone" + suffix)
         with open(stub, "w") as stream:
             stream.write(f'#include "{name}"\ntypedef int header_stands_alone;\n')
-        paths = ["-Iinclude"] + ([] if top == "include" else ["-Isrc"])
-        result = subprocess.run([*compiler, *FLAGS, *paths, stub], cwd=root, capture_output=True,
+        flags = ["-Iinclude"] if top == "include" else ["-Iinclude", "-Isrc"]
+        if path.startswith(GNU_FOLDERS):
+            flags.append("-D_GNU_SOURCE")
+        result = subprocess.run([*compiler, *FLAGS, *flags, stub], cwd=root, capture_output=True,
                                 text=True)
     errors = [line for line in result.stderr.splitlines() if "error:" in line]
     return (errors or ["it does not compile"])[0] if result.returncode else None
