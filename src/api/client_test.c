@@ -154,7 +154,7 @@ static void client_learns_that_the_server_left(void **state)
     echo_start(&echo, net);
     FastNetClient client = fastnet_client_connect("127.0.0.1", fastnet_tls_port(echo.server));
     assert_non_null(client);
-    /* The client confirms the goodbye while the server waits for that. */
+    await_count(&echo.connected, 1);
     atomic_store(&echo.stop, true);
     fastnet_wake(echo.server);
     pthread_join(echo.thread, NULL);
