@@ -1,4 +1,4 @@
-#include "core/conn_pair.h"
+#include "core/test_conn_pair.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

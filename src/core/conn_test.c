@@ -1,6 +1,6 @@
 #include "core/conn.h"
 
-#include "core/conn_pair.h"
+#include "core/test_conn_pair.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /*
- * conn_pair.h: two connections joined by a perfect link in memory, for the unit tests of this
+ * test_conn_pair.h: two connections joined by a perfect link in memory, for the unit tests of this
  * folder.
  */
-#ifndef FN_CORE_CONN_PAIR_H
-#define FN_CORE_CONN_PAIR_H
+#ifndef FN_CORE_TEST_CONN_PAIR_H
+#define FN_CORE_TEST_CONN_PAIR_H
 
 #include "core/channel_table.h"
 #include "core/conn.h"
