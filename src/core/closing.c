@@ -32,8 +32,10 @@ static void enter_closing(fn_conn *conn, uint64_t now_ns)
     conn->state = FN_CONN_CLOSING;
     conn->closing.again_at_ns = now_ns;
     conn->closing.dead_at_ns = now_ns + 3 * fn_conn_probe_timeout_ns(conn);
-    if (fn_conn_active_path(conn) == NULL)
+    if (fn_conn_active_path(conn) == NULL) {
+        conn->closing.again_at_ns = FN_NEVER;
         conn->closing.dead_at_ns = now_ns;
+    }
 }
 
 void fn_closing_violation(fn_conn *conn, uint64_t now_ns, fn_close_code code)
@@ -104,8 +106,16 @@ void fn_conn_close(fn_conn *conn, uint64_t now_ns, uint32_t code, const char *te
 
 void fn_closing_on_acked(fn_conn *conn)
 {
-    if (conn->state == FN_CONN_CLOSING)
-        conn->closing.dead_at_ns = 0;
+    if (conn->state != FN_CONN_CLOSING)
+        return;
+    conn->closing.again_at_ns = FN_NEVER;
+    conn->closing.dead_at_ns = 0;
+}
+
+/* The application still has something to hear. */
+static bool has_news(const fn_conn *conn)
+{
+    return conn->closing.pending || !fn_list_empty(&conn->ready);
 }
 
 void fn_closing_tick(fn_conn *conn, uint64_t now_ns)
@@ -113,8 +123,10 @@ void fn_closing_tick(fn_conn *conn, uint64_t now_ns)
     if (conn->state == FN_CONN_LINGERING &&
         (fn_conn_is_flushed(conn) || now_ns >= conn->closing.linger_until_ns))
         enter_closing(conn, now_ns);
-    if (is_over(conn) && now_ns >= conn->closing.dead_at_ns && !conn->closing.pending &&
-        fn_list_empty(&conn->ready))
+    if (!is_over(conn) || now_ns < conn->closing.dead_at_ns)
+        return;
+    conn->closing.again_at_ns = FN_NEVER;
+    if (!has_news(conn))
         conn->state = FN_CONN_DEAD;
 }
 
@@ -124,10 +136,10 @@ uint64_t fn_closing_deadline(const fn_conn *conn)
     case FN_CONN_LINGERING:
         return fn_conn_is_flushed(conn) ? 0 : conn->closing.linger_until_ns;
     case FN_CONN_CLOSING:
-        return fn_min_u64(conn->closing.again_at_ns, conn->closing.dead_at_ns);
     case FN_CONN_DRAINING:
-        return conn->closing.pending || !fn_list_empty(&conn->ready) ? FN_NEVER
-                                                                     : conn->closing.dead_at_ns;
+        /* While there is news, the room for it is what is waited for. */
+        return has_news(conn) ? conn->closing.again_at_ns
+                              : fn_min_u64(conn->closing.again_at_ns, conn->closing.dead_at_ns);
     default:
         return FN_NEVER;
     }

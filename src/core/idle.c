@@ -34,7 +34,7 @@ void fn_idle_on_sent(fn_idle *idle, uint64_t now_ns)
         idle->spoke_ns = now_ns;
 }
 
-static uint64_t timeout_at(const fn_idle *idle)
+uint64_t fn_idle_timeout_at(const fn_idle *idle)
 {
     uint64_t from_ns = idle->spoke_ns == FN_NEVER ? idle->received_ns : idle->spoke_ns;
     return fn_add_saturating(from_ns, idle->timeout_ns);
@@ -47,12 +47,12 @@ static uint64_t keepalive_at(const fn_idle *idle)
 
 uint64_t fn_idle_deadline(const fn_idle *idle)
 {
-    return fn_min_u64(timeout_at(idle), keepalive_at(idle));
+    return fn_min_u64(fn_idle_timeout_at(idle), keepalive_at(idle));
 }
 
 fn_idle_due fn_idle_check(const fn_idle *idle, uint64_t now_ns)
 {
-    if (now_ns >= timeout_at(idle))
+    if (now_ns >= fn_idle_timeout_at(idle))
         return FN_IDLE_TIMEOUT;
     return now_ns >= keepalive_at(idle) ? FN_IDLE_KEEPALIVE : FN_IDLE_NOTHING;
 }

@@ -40,6 +40,9 @@ void fn_idle_on_received(fn_idle *idle, uint64_t now_ns);
 /* An ack-eliciting packet left. */
 void fn_idle_on_sent(fn_idle *idle, uint64_t now_ns);
 
+/* When the session is over unless something arrives; FN_NEVER. */
+uint64_t fn_idle_timeout_at(const fn_idle *idle);
+
 /* When fn_idle_check() will next say something; FN_NEVER. */
 uint64_t fn_idle_deadline(const fn_idle *idle);
 

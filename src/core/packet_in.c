@@ -84,8 +84,9 @@ static void on_response(fn_conn *conn, packet_in *packet, uint64_t data)
     if (packet->path == FN_CONN_PATH_UNKNOWN)
         return;
     fn_path *path = &conn->paths[packet->path];
-    if (path->state != FN_PATH_UNUSED &&
-        fn_path_answered(path, data, conn->config.datagram_bytes_max, packet->now_ns))
+    uint32_t bytes_max =
+        fn_min_u32(conn->config.datagram_bytes_max, conn->config.limits.send_datagram_bytes_max);
+    if (path->state != FN_PATH_UNUSED && fn_path_answered(path, data, bytes_max, packet->now_ns))
         fn_conn_on_validated(conn, packet->path, packet->now_ns);
 }
 

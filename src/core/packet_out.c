@@ -4,9 +4,10 @@
 #include <string.h>
 
 enum {
-    SKIP_ONE_IN = 256,     /* numbers never sent: RFC 9000 §21.4 */
-    ACKS_ONLY_MAX = 32,    /* then one asks for an ack, so that old ranges can be forgotten */
-    RECORDS_PER_PACKET = 2 /* itself, and a skipped number after it */
+    SKIP_ONE_IN = 256,      /* numbers never sent: RFC 9000 §21.4 */
+    ACKS_ONLY_MAX = 32,     /* then one asks for an ack, so that old ranges can be forgotten */
+    RECORDS_PER_PACKET = 2, /* itself, and a skipped number after it */
+    ACK_BYTES_MAX = 96 /* so that a unit still fits behind it, with a ping and credit, into 1200 */
 };
 #define CLOCK_PING_NS FN_NS_PER_S
 
@@ -123,11 +124,16 @@ static void write_ack(packet_out *packet)
     fn_conn *conn = packet->conn;
     if (!fn_ack_wanted(&conn->acks))
         return;
-    uint64_t largest = fn_ack_range_at(&conn->acks, 0).last;
-    fn_sent_note what = {.type = FN_FRAME_ACK, .value = largest};
+    uint8_t frame[ACK_BYTES_MAX];
+    fn_writer writer =
+        fn_writer_make(frame, fn_min_size(sizeof frame, fn_writer_left(&packet->writer)));
     uint64_t delay_us = fn_ack_delay_ns(&conn->acks, packet->now_ns) / FN_NS_PER_US;
-    if (note(packet, &what) && fn_frame_write_ack(&packet->writer, &conn->acks, delay_us))
-        packet->has_ack = true;
+    packet->has_ack = fn_frame_write_ack(&writer, &conn->acks, delay_us);
+    if (!packet->has_ack)
+        return;
+    fn_write_bytes(&packet->writer, frame, fn_writer_bytes(&writer));
+    uint64_t largest = fn_ack_range_at(&conn->acks, 0).last;
+    note(packet, &(fn_sent_note){.type = FN_FRAME_ACK, .value = largest});
 }
 
 /* The ACK leaves for certain now. */
@@ -384,9 +390,13 @@ static size_t path_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8
     bool challenge = fn_path_challenge_due(path, now_ns);
     size_t bytes_max = fn_min_size(capacity, FN_PATH_FIRST_BYTES);
     uint64_t allowance = fn_path_allowance(path);
-    if ((!challenge && !path->owes) ||
-        allowance < FN_WIRE_OVERHEAD_BYTES_MAX + 2 * FN_FRAME_PATH_BYTES)
+    if (!challenge && !path->owes)
         return 0;
+    if (allowance < FN_WIRE_OVERHEAD_BYTES_MAX + 2 * FN_FRAME_PATH_BYTES) {
+        if (challenge) /* goes unsaid, and unanswered; the next one comes at its time */
+            fn_path_challenge(path, conn->shared.random, now_ns);
+        return 0;
+    }
     bytes_max = (size_t)fn_min_u64(bytes_max, allowance);
     packet_out packet;
     if (!begin(&packet, conn, path_id, now_ns, out, bytes_max))
@@ -452,10 +462,12 @@ static size_t closing_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_
     if (conn->active == FN_CONN_PATH_UNKNOWN || (!close && !conn->closing.answer))
         return 0;
     packet_out packet;
+    if (close)
+        conn->closing.again_at_ns = now_ns + fn_conn_probe_timeout_ns(conn);
+    conn->closing.answer = false;
     if (!begin(&packet, conn, conn->active, now_ns, out, fn_min_size(capacity, FN_MTU_BASE_BYTES)))
         return 0;
     write_ack(&packet);
-    conn->closing.answer = false;
     if (close) {
         const fn_closing *closing = &conn->closing;
         fn_close_frame frame = {.application = closing->application,
@@ -464,7 +476,6 @@ static size_t closing_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_
                                 .text_bytes = closing->text_bytes};
         note(&packet, &(fn_sent_note){.type = FN_FRAME_CLOSE});
         fn_frame_write_close(&packet.writer, &frame);
-        conn->closing.again_at_ns = now_ns + fn_conn_probe_timeout_ns(conn);
     }
     if (fn_writer_bytes(&packet.writer) == 0) {
         abort_packet(&packet);

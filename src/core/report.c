@@ -100,7 +100,8 @@ static void push_closed(fn_conn *conn, uint64_t now_ns)
     closed.bytes = conn->closing.text_bytes;
     closed.result = conn->closing.result;
     closed.code = conn->closing.app_code;
-    push_flag(conn, &conn->closing.pending, &closed);
+    if (push_flag(conn, &conn->closing.pending, &closed))
+        conn->muted = true; /* nothing comes after it */
 }
 
 void fn_report_pump(fn_conn *conn, uint64_t now_ns)
@@ -111,7 +112,7 @@ void fn_report_pump(fn_conn *conn, uint64_t now_ns)
     }
     while (push_notice(conn, now_ns)) {
     }
-    if (conn->closing.pending && fn_list_empty(&conn->ready))
+    if (conn->closing.pending && fn_list_empty(&conn->ready) && fn_list_empty(&conn->notices))
         push_closed(conn, now_ns);
 }
 

@@ -24,6 +24,15 @@ static uint64_t transmit_deadline(const fn_conn *conn)
     return conn->quiet_ns + RETRY_MS * FN_NS_PER_MS;
 }
 
+/* Before a path is validated nothing can be said on it: the deadline to connect is what counts
+ * then. A keep-alive that is due already waits to be sent. */
+static uint64_t idle_deadline(const fn_conn *conn)
+{
+    if (conn->active == FN_CONN_PATH_UNKNOWN)
+        return FN_NEVER;
+    return conn->ping_due ? fn_idle_timeout_at(&conn->idle) : fn_idle_deadline(&conn->idle);
+}
+
 uint64_t fn_conn_deadline(const fn_conn *conn)
 {
     if (conn->state == FN_CONN_DEAD)
@@ -35,9 +44,7 @@ uint64_t fn_conn_deadline(const fn_conn *conn)
         return at_ns;
     at_ns = fn_min_u64(at_ns, transmit_deadline(conn));
     at_ns = fn_min_u64(at_ns, fn_loss_deadline(conn));
-    uint64_t idle_at_ns = fn_idle_deadline(&conn->idle);
-    if (idle_at_ns > conn->quiet_ns || !conn->ping_due) /* else its ping waits to be sent */
-        at_ns = fn_min_u64(at_ns, idle_at_ns);
+    at_ns = fn_min_u64(at_ns, idle_deadline(conn));
     at_ns = fn_min_u64(at_ns, conn->receive_keys.previous_until_ns);
     at_ns = fn_min_u64(at_ns, fn_channels_deadline(&conn->channels));
     at_ns = fn_min_u64(at_ns, fn_ahead_deadline(conn));
@@ -48,6 +55,8 @@ uint64_t fn_conn_deadline(const fn_conn *conn)
 
 static void check_idle(fn_conn *conn, uint64_t now_ns)
 {
+    if (conn->active == FN_CONN_PATH_UNKNOWN)
+        return;
     switch (fn_idle_check(&conn->idle, now_ns)) {
     case FN_IDLE_TIMEOUT:
         fn_closing_timeout(conn, "nothing heard from the other side for the idle timeout");
