@@ -12,6 +12,7 @@ import headers
 import layers
 import layout
 import lengths
+import map as map_lint
 import markers
 import symbols
 
@@ -71,6 +72,15 @@ class GeneratedTrees(unittest.TestCase):
         write(self.root, "src/base/long.h", "\n" * 901)
         write(self.root, "tests/any.c", function(100))
         self.assertEqual(places(lengths.check(self.root)), ["src/base/a.c:65", "src/base/long.h:901"])
+
+
+    def test_map(self):
+        write(self.root, "src/core/ack.c", "")
+        write(self.root, "src/io/posix/udp.c", "")
+        write(self.root, "ARCHITECTURE.md",
+              "`core/ack` `core/ack.c` `io/udp` `core/`\n`core/gone`\n`core/gone.c`, and/or `x/y`\n")
+        self.assertEqual(places(map_lint.check(self.root)),
+                         ["ARCHITECTURE.md:2", "ARCHITECTURE.md:3"])
 
 
 class Binaries(unittest.TestCase):
