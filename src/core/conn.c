@@ -58,6 +58,10 @@ fn_conn *fn_conn_create(void *memory, const fn_conn_config *config, const fn_con
     conn->config = *config;
     conn->shared = *shared;
     conn->store.pool = shared->pool;
+    conn->congestion =
+        fn_congestion_find(config->congestion != NULL ? config->congestion : "cubic");
+    if (conn->congestion == NULL)
+        return NULL;
     if (!fn_pool_account_open(shared->pool, &conn->store.account, config->memory_floor_bytes,
                               config->memory_cap_bytes))
         return NULL;
@@ -89,7 +93,9 @@ void fn_conn_destroy(fn_conn *conn)
 void fn_conn_withdraw(fn_conn *conn)
 {
     fn_event *event;
-    while ((event = fn_events_find(conn->shared.events, conn->config.owner)) != NULL) {
+    for (uint32_t i = 0; (event = fn_events_at(conn->shared.events, i)) != NULL; i++) {
+        if (event->owner != conn->config.owner || event->type == FN_EVENT_VOID)
+            continue;
         fn_event taken = *event;
         event->type = FN_EVENT_VOID;
         if (taken.type == FN_EVENT_MESSAGE)
@@ -115,12 +121,16 @@ void fn_conn_release(fn_conn *conn, const fn_event *event)
 
 /* --- sending --- */
 
+/* Each queue has its bound; reliable ones also have one together, that unreliable messages do not
+ * feel: a bulk transfer that fills it must not silence the game. */
 static bool queue_is_full(const fn_conn *conn, const fn_channel *channel, size_t bytes)
 {
     uint64_t cost = fn_flow_cost((uint32_t)bytes);
     if (channel->send.queued_bytes > 0 &&
         channel->send.queued_bytes + cost > channel->queue_bytes_max)
         return true;
+    if (!channel->send.reliable)
+        return false;
     uint64_t queued = fn_channels_queued_bytes(&conn->channels);
     return queued > 0 && queued + cost > conn->config.send_queue_bytes_max;
 }
@@ -212,9 +222,7 @@ int fn_conn_open_path(fn_conn *conn, uint64_t credit_bytes, uint64_t now_ns)
     if (id < 0)
         return -1;
     fn_loss_abandon_path(conn, (uint8_t)id, now_ns);
-    const fn_congestion_ops *ops =
-        fn_congestion_find(conn->config.congestion != NULL ? conn->config.congestion : "cubic");
-    fn_path_open(&conn->paths[id], ops, credit_bytes, false, now_ns);
+    fn_path_open(&conn->paths[id], conn->congestion, credit_bytes, false, now_ns);
     return id;
 }
 
@@ -246,8 +254,11 @@ void fn_conn_path_too_big(fn_conn *conn, uint8_t path, size_t bytes)
 {
     if (path >= FN_CONN_PATHS_MAX || conn->paths[path].state == FN_PATH_UNUSED)
         return;
-    fn_mtu_on_too_large(&conn->paths[path].mtu, (uint32_t)fn_min_size(bytes, UINT16_MAX),
-                        conn->quiet_ns);
+    fn_mtu *mtu = &conn->paths[path].mtu;
+    fn_mtu_on_too_large(mtu, (uint32_t)fn_min_size(bytes, UINT16_MAX), conn->quiet_ns);
+    /* What is not even smaller the next time would be refused again at once, and so on. */
+    if (bytes > fn_mtu_current(mtu))
+        fn_loss_abandon_refused(conn, path, bytes, conn->quiet_ns);
 }
 
 uint8_t fn_conn_path(const fn_conn *conn)
@@ -286,8 +297,8 @@ void fn_conn_get_stats(const fn_conn *conn, fn_stats *out)
     out->path = conn->active;
     out->queued_bytes = fn_channels_queued_bytes(&conn->channels);
     if (conn->loss.recent_sent > 0)
-        out->loss_permille =
-            (uint32_t)((uint64_t)conn->loss.recent_lost * 1000 / conn->loss.recent_sent);
+        out->loss_permille = (uint32_t)fn_min_u64(
+            (uint64_t)conn->loss.recent_lost * 1000 / conn->loss.recent_sent, 1000);
     if (conn->active != FN_CONN_PATH_UNKNOWN)
         path_stats(conn, &conn->paths[conn->active], out);
 }

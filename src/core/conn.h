@@ -75,7 +75,7 @@ typedef struct fn_conn_config {
     const uint8_t *send_secret;      /* 32 bytes, copied */
     const uint8_t *receive_secret;   /* 32 bytes, copied */
     fn_limits_agreed limits;         /* of both sides' HELLO and WELCOME */
-    uint32_t send_queue_bytes_max;   /* all channels together */
+    uint32_t send_queue_bytes_max;   /* all reliable channels together */
     uint32_t datagram_bytes_max;     /* upper end of MTU discovery; ≥ 1200 */
     uint32_t rate_floor_bytes_per_s; /* section 9 */
     uint64_t keepalive_ns;           /* FN_NEVER = none */
@@ -95,7 +95,7 @@ size_t fn_conn_bytes(const fn_conn_config *config, const fn_conn_shared *shared)
  * once, a server waits for the first datagram.
  *
  * Owner:   memory is the caller's, fn_conn_bytes() long, until after fn_conn_destroy().
- * Returns: NULL when the pool cannot promise the floor.
+ * Returns: NULL when the pool cannot promise the floor, or there is no such congestion control.
  */
 fn_conn *fn_conn_create(void *memory, const fn_conn_config *config, const fn_conn_shared *shared,
                         uint64_t now_ns);
@@ -176,7 +176,8 @@ void fn_conn_set_rate_max(fn_conn *conn, uint64_t bytes_per_s);
 
 /* --- paths --- */
 
-/* The system refused a datagram of that length on that path (EMSGSIZE): it counts as lost. */
+/* The system refused a datagram of that length on that path (EMSGSIZE): it counts as lost, and what
+ * it carried goes again in smaller ones. Once for each datagram that was refused. */
 void fn_conn_path_too_big(fn_conn *conn, uint8_t path, size_t bytes);
 
 /* A client wants to go on over a new local socket or remote address: opens a candidate and

@@ -77,6 +77,7 @@ struct fn_conn {
     fn_conn_config config; /* its secrets pointers are NULL */
     fn_conn_shared shared;
     fn_store store;
+    const fn_congestion_ops *congestion;
     fn_send_keys send_keys;
     fn_receive_keys receive_keys;
     fn_replay replay;
@@ -140,6 +141,8 @@ void fn_loss_abandon(fn_conn *conn, uint64_t number, uint64_t now_ns);
 /* The flight is full: what left more than a probe timeout ago, and nobody acknowledged, counts as
  * lost. False: all of it is younger. */
 bool fn_loss_make_room(fn_conn *conn, uint64_t now_ns);
+/* The newest packet of that length on that path was refused by the system. */
+void fn_loss_abandon_refused(fn_conn *conn, uint8_t path, size_t bytes, uint64_t now_ns);
 /* All that left on a path that is gone counts as lost. */
 void fn_loss_abandon_path(fn_conn *conn, uint8_t path, uint64_t now_ns);
 

@@ -32,12 +32,7 @@ bool fn_events_pop(fn_events *events, fn_event *out)
     return fn_events_front(events) != NULL && fn_ring_pop_front(&events->ring, out);
 }
 
-fn_event *fn_events_find(fn_events *events, uint32_t owner)
+fn_event *fn_events_at(fn_events *events, uint32_t index)
 {
-    for (uint32_t i = 0; i < fn_ring_count(&events->ring); i++) {
-        fn_event *event = fn_ring_at(&events->ring, i);
-        if (event->type != FN_EVENT_VOID && event->owner == owner)
-            return event;
-    }
-    return NULL;
+    return fn_ring_at(&events->ring, index);
 }

@@ -60,8 +60,8 @@ fn_event *fn_events_front(fn_events *events);
 /* Takes the oldest event that is not void; false when there is none. */
 bool fn_events_pop(fn_events *events, fn_event *out);
 
-/* The oldest event of one owner that is not void, for withdrawing: set its type to VOID after
- * releasing it. NULL when there is none. */
-fn_event *fn_events_find(fn_events *events, uint32_t owner);
+/* Event index (0 = oldest, void ones included), for withdrawing: set its type to VOID after
+ * releasing it. NULL behind the last. */
+fn_event *fn_events_at(fn_events *events, uint32_t index);
 
 #endif

@@ -155,7 +155,7 @@ static void packet_gone(fn_conn *conn, uint64_t number, fn_sent_packet *packet, 
     } else {
         fn_congestion_on_removed(&path->congestion, counted_bytes);
     }
-    if (congestion)
+    if (congestion || probe)
         fn_mtu_on_lost(&path->mtu, number, packet->bytes, now_ns);
     for (uint32_t i = 0; i < packet->note_count; i++)
         note_lost(conn, fn_sent_note_at(packet, i));
@@ -263,7 +263,8 @@ uint64_t fn_loss_deadline(const fn_conn *conn)
     if (!is_armed(conn) || conn->active == FN_CONN_PATH_UNKNOWN || conn->loss.probes_due > 0)
         return FN_NEVER;
     const fn_rtt *rtt = &conn->paths[conn->active].rtt;
-    return conn->loss.armed_ns + fn_rtt_probe_timeout_ns(rtt, conn->loss.backoff);
+    uint64_t from_ns = conn->sent.out_arming > 0 ? conn->loss.armed_ns : conn->idle.sent_ns;
+    return from_ns + fn_rtt_probe_timeout_ns(rtt, conn->loss.backoff);
 }
 
 /* The frames of the oldest packets that are out go again in the probes; the packets stay out. */
@@ -308,6 +309,17 @@ void fn_loss_abandon(fn_conn *conn, uint64_t number, uint64_t now_ns)
     fn_sent_packet *packet = fn_sent_at(&conn->sent, number);
     if (packet != NULL && packet->state == FN_SENT_OUT)
         packet_gone(conn, number, packet, false, now_ns);
+}
+
+void fn_loss_abandon_refused(fn_conn *conn, uint8_t path, size_t bytes, uint64_t now_ns)
+{
+    for (uint64_t number = conn->sent.next; number > conn->sent.base; number--) {
+        const fn_sent_packet *packet = fn_sent_at(&conn->sent, number - 1);
+        if (packet->state != FN_SENT_OUT || packet->path != path || packet->bytes != bytes)
+            continue;
+        fn_loss_abandon(conn, number - 1, now_ns);
+        return;
+    }
 }
 
 void fn_loss_abandon_path(fn_conn *conn, uint8_t path, uint64_t now_ns)

@@ -8,7 +8,8 @@ typedef struct packet_in {
     fn_ack_class class; /* how urgently it wants to be acknowledged */
     uint8_t path;       /* FN_CONN_PATH_UNKNOWN: from an address that opens no candidate */
     bool newest;        /* the highest number so far */
-    bool withhold;      /* memory was short: must not be acknowledged */
+    bool withhold;      /* not all of it was taken in: must not be acknowledged */
+    bool has_ack;       /* one ACK frame was read */
     uint32_t bytes;     /* of the datagram */
 } packet_in;
 
@@ -32,6 +33,10 @@ static void on_outcome(fn_conn *conn, packet_in *packet, const fn_message_frame 
     }
     case FN_RECEIVE_MEMORY:
         packet->withhold = true;
+        return;
+    case FN_RECEIVE_LOST:
+        packet->withhold = true; /* nobody shall believe that it was delivered */
+        conn->counters.dropped_messages++;
         return;
     case FN_RECEIVE_DROPPED:
         conn->counters.dropped_messages++;
@@ -79,6 +84,16 @@ static void on_message(fn_conn *conn, packet_in *packet, const fn_message_frame 
 
 /* --- other frames --- */
 
+/* Each costs a walk over the ledger: a datagram has room for one. */
+static void on_ack(fn_conn *conn, packet_in *packet, const fn_ack_frame *ack)
+{
+    if (packet->has_ack)
+        fn_closing_violation(conn, packet->now_ns, FN_CLOSE_FRAME);
+    else if (!fn_loss_on_ack(conn, ack, packet->now_ns))
+        fn_closing_violation(conn, packet->now_ns, FN_CLOSE_ACKNOWLEDGEMENT);
+    packet->has_ack = true;
+}
+
 static void on_response(fn_conn *conn, packet_in *packet, uint64_t data)
 {
     if (packet->path == FN_CONN_PATH_UNKNOWN)
@@ -109,8 +124,7 @@ static void on_frame(fn_conn *conn, packet_in *packet, const fn_frame *frame)
         fn_remote_clock_sample(&conn->remote_clock, frame->as.time_ns, packet->now_ns);
         return;
     case FN_FRAME_ACK:
-        if (!fn_loss_on_ack(conn, &frame->as.ack, packet->now_ns))
-            fn_closing_violation(conn, packet->now_ns, FN_CLOSE_ACKNOWLEDGEMENT);
+        on_ack(conn, packet, &frame->as.ack);
         return;
     case FN_FRAME_PATH_CHALLENGE:
         on_challenge(conn, packet, frame->as.data);
@@ -156,6 +170,8 @@ static void on_frames(fn_conn *conn, packet_in *packet, const uint8_t *frames, s
         }
         if (is_heard(conn, frame.type))
             on_frame(conn, packet, &frame);
+        else if (frame.type == FN_FRAME_MESSAGE)
+            packet->withhold = true;
     }
 }
 
@@ -173,9 +189,16 @@ static bool has_more_than_probes(const uint8_t *frames, size_t bytes)
 
 /* The server follows its client to a new address, but only the newest packet leads there: an old
  * one that somebody delayed or copied does not (RFC 9000 §9.3). */
+static bool may_move(const fn_conn *conn, const packet_in *packet, const uint8_t *frames,
+                     size_t bytes)
+{
+    return !conn->config.is_client && packet->newest && conn->state < FN_CONN_CLOSING &&
+           has_more_than_probes(frames, bytes);
+}
+
 static bool opens_candidate(fn_conn *conn, packet_in *packet, const uint8_t *frames, size_t bytes)
 {
-    if (!packet->newest || conn->state >= FN_CONN_CLOSING || !has_more_than_probes(frames, bytes))
+    if (!may_move(conn, packet, frames, bytes))
         return false;
     int id = fn_conn_open_path(conn, 0, packet->now_ns);
     if (id < 0)
@@ -184,6 +207,18 @@ static bool opens_candidate(fn_conn *conn, packet_in *packet, const uint8_t *fra
     if (conn->active != FN_CONN_PATH_UNKNOWN)
         fn_path_ask(fn_conn_active_path(conn), packet->now_ns);
     return true;
+}
+
+/* A client that comes back to an address which it had before: that has to prove itself anew. */
+static void check_return(fn_conn *conn, const packet_in *packet, const uint8_t *frames,
+                         size_t bytes)
+{
+    if (packet->path == FN_CONN_PATH_UNKNOWN || packet->path == conn->active ||
+        conn->paths[packet->path].state != FN_PATH_VALIDATED ||
+        !may_move(conn, packet, frames, bytes))
+        return;
+    fn_path_doubt(&conn->paths[packet->path], packet->now_ns);
+    fn_path_ask(fn_conn_active_path(conn), packet->now_ns);
 }
 
 /* --- the datagram --- */
@@ -235,7 +270,7 @@ fn_conn_received fn_conn_receive(fn_conn *conn, uint64_t now_ns, uint8_t *path, 
                         .path = stranger ? FN_CONN_PATH_UNKNOWN : *path,
                         .bytes = (uint32_t)bytes};
     packet.number = fn_seq_expand(conn->acks.next_expected, header.truncated, header.number_bytes);
-    packet.newest = packet.number >= conn->acks.next_expected;
+    packet.newest = !conn->replay.any || packet.number > conn->replay.largest;
     packet.class = FN_ACK_SILENT;
     if (!fn_replay_check(&conn->replay, packet.number)) {
         conn->counters.rejected_packets++;
@@ -246,6 +281,7 @@ fn_conn_received fn_conn_receive(fn_conn *conn, uint64_t now_ns, uint8_t *path, 
     const uint8_t *frames = datagram + header.bytes;
     size_t frames_bytes = bytes - header.bytes - FN_WIRE_TAG_BYTES;
     bool opened_path = stranger && opens_candidate(conn, &packet, frames, frames_bytes);
+    check_return(conn, &packet, frames, frames_bytes);
     *path = packet.path;
     on_opened(conn, &packet, frames, frames_bytes);
     return opened_path ? FN_CONN_NEW_PATH : FN_CONN_ACCEPTED;

@@ -92,7 +92,7 @@ static void account(packet_out *packet, size_t bytes)
     conn->loss.recent_sent++;
     conn->sent.out_eliciting++;
     conn->sent.out_arming += record->arms;
-    if (record->arms || conn->window_full)
+    if (record->arms)
         conn->loss.armed_ns = packet->now_ns;
     fn_idle_on_sent(&conn->idle, packet->now_ns);
     if (record->counted) {

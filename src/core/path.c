@@ -53,6 +53,15 @@ void fn_path_ask(fn_path *path, uint64_t now_ns)
     path->challenge_at_ns = now_ns;
 }
 
+void fn_path_doubt(fn_path *path, uint64_t now_ns)
+{
+    path->state = FN_PATH_CANDIDATE;
+    path->began_ns = now_ns;
+    path->received_bytes = 0;
+    path->sent_bytes = 0;
+    fn_path_ask(path, now_ns);
+}
+
 static bool is_answer(const fn_path *path, uint64_t data)
 {
     uint32_t kept = fn_min_u32(path->challenges_sent, FN_PATH_CHALLENGES_KEPT);

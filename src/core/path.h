@@ -59,6 +59,10 @@ uint64_t fn_path_challenge(fn_path *path, fn_random *random, uint64_t now_ns);
 /* Asks a validated path whether it is still alive. */
 void fn_path_ask(fn_path *path, uint64_t now_ns);
 
+/* A validated path that was left is a candidate again, keeping what is known of it; its challenge
+ * is due at once. */
+void fn_path_doubt(fn_path *path, uint64_t now_ns);
+
 /* A PATH_RESPONSE came back on this path. True when it answers one of its challenges and the path
  * was not validated before: MTU search and pacing start now. */
 bool fn_path_answered(fn_path *path, uint64_t data, uint32_t datagram_bytes_max, uint64_t now_ns);

@@ -246,7 +246,7 @@ static fn_receive_outcome unreliable_frame(fn_receive_queue *queue,
     if (message == NULL)
         message = begin_partial(queue, context, frame);
     if (message == NULL)
-        return FN_RECEIVE_DROPPED;
+        return FN_RECEIVE_LOST;
     if (message->bytes != frame->total_bytes)
         return FN_RECEIVE_BAD_MESSAGE;
     fill(message, frame);

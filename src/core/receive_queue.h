@@ -48,7 +48,8 @@ typedef enum fn_receive_outcome {
     FN_RECEIVE_DIRECT,   /* deliver the frame's payload as it lies there */
     FN_RECEIVE_WHOLE,    /* *whole is complete and next: deliver it */
     FN_RECEIVE_MEMORY,   /* no memory: the datagram must not be acknowledged */
-    FN_RECEIVE_DROPPED,  /* unreliable: no memory, or too old: count it */
+    FN_RECEIVE_DROPPED,  /* unreliable, too old: count it */
+    FN_RECEIVE_LOST,     /* unreliable, no memory: likewise, and as MEMORY */
     FN_RECEIVE_BAD_FLOW, /* close with the code of that name */
     FN_RECEIVE_BAD_MESSAGE,
     FN_RECEIVE_BAD_LIMIT
