@@ -6,7 +6,6 @@
 #include "api/endpoint.h"
 #include "api/incoming.h"
 #include "api/outgoing.h"
-#include "io/clock.h"
 
 enum {
     ENDING_MARGIN = 64, /* links that only have their last bytes to send */
@@ -247,6 +246,12 @@ bool fn_links_have_work(const FastNetEndpoint *endpoint)
     return !fn_list_empty(&endpoint->links.work);
 }
 
+void fn_links_begin_poll(FastNetEndpoint *endpoint)
+{
+    endpoint->links.spent_ns = 0;
+    endpoint->links.key_used = false;
+}
+
 static void step(FastNetEndpoint *endpoint, fn_link *link, fn_work_budget *budget, uint64_t now_ns)
 {
     bool key_operation = false;
@@ -258,27 +263,36 @@ static void step(FastNetEndpoint *endpoint, fn_link *link, fn_work_budget *budge
     fn_link_settle(endpoint, link, now_ns);
 }
 
-void fn_links_work(FastNetEndpoint *endpoint)
+/* Everybody gets one turn: new work of this round goes behind the last one. */
+static void work_round(FastNetEndpoint *endpoint, fn_work_budget *budget)
 {
-    fn_links *links = &endpoint->links;
-    if (fn_list_empty(&links->work))
-        return;
-    fn_work_budget budget;
-    uint64_t now_ns = fn_clock_monotonic_ns();
-    fn_work_budget_begin(&budget, now_ns);
-    /* New work of this round goes behind the last one: everybody gets one turn. */
-    fn_list_node *last = fn_list_back(&links->work);
-    fn_list_node *node = fn_list_front(&links->work);
-    while (node != NULL) {
+    fn_list *work = &endpoint->links.work;
+    fn_list_node *last = fn_list_back(work);
+    fn_list_node *node = fn_list_front(work);
+    while (node != NULL && endpoint->now_ns < budget->end_ns) {
         fn_link *link = FN_CONTAINER_OF(node, fn_link, work);
-        fn_list_node *next = node != last ? fn_list_next(&links->work, node) : NULL;
+        fn_list_node *next = node != last ? fn_list_next(work, node) : NULL;
         bool wants_key = fn_handshake_wants_private_key(&link->handshake);
-        if (now_ns >= budget.end_ns)
-            return;
-        if (fn_work_budget_may_step(&budget, now_ns, wants_key)) {
-            step(endpoint, link, &budget, now_ns);
-            now_ns = fn_clock_monotonic_ns();
+        if (fn_work_budget_may_step(budget, endpoint->now_ns, wants_key)) {
+            step(endpoint, link, budget, endpoint->now_ns);
+            fn_endpoint_clock(endpoint);
         }
         node = next;
     }
+}
+
+bool fn_links_work(FastNetEndpoint *endpoint)
+{
+    fn_links *links = &endpoint->links;
+    if (fn_list_empty(&links->work))
+        return true;
+    uint64_t start_ns = fn_endpoint_clock(endpoint);
+    fn_work_budget budget = {
+        .end_ns = start_ns + fn_sub_saturating(FN_WORK_BUDGET_NS, links->spent_ns),
+        .key_used = links->key_used,
+    };
+    work_round(endpoint, &budget);
+    links->spent_ns += endpoint->now_ns - start_ns;
+    links->key_used = budget.key_used;
+    return fn_list_empty(&links->work) || (!links->key_used && links->spent_ns < FN_WORK_BUDGET_NS);
 }

@@ -56,6 +56,8 @@ typedef struct fn_links {
     uint32_t capacity;
     uint32_t free_count;
     uint32_t next_generation;
+    uint64_t spent_ns; /* on handshakes in this poll */
+    bool key_used;     /* in this poll */
     fn_list work;
     fn_list ending;
 } fn_links;
@@ -82,8 +84,12 @@ fn_link *fn_link_by_token(const FastNetEndpoint *endpoint, uint64_t token);
 
 void fn_link_ready(FastNetEndpoint *endpoint, fn_link *link, uint32_t ready, uint64_t now_ns);
 
-/* Steps the links that have work: at most FN_WORK_BUDGET_NS and one private-key operation. */
-void fn_links_work(FastNetEndpoint *endpoint);
+/* A new poll has a new allowance. */
+void fn_links_begin_poll(FastNetEndpoint *endpoint);
+
+/* Steps the links that have work: at most FN_WORK_BUDGET_NS and one private-key operation in one
+ * poll. False: the allowance is used up and work is left, which the next poll does. */
+bool fn_links_work(FastNetEndpoint *endpoint);
 
 /* Whether fn_links_work would have something to do. */
 bool fn_links_have_work(const FastNetEndpoint *endpoint);

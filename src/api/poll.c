@@ -62,7 +62,8 @@ static bool may_run_timers(FastNetEndpoint *endpoint, bool emptied)
     return !defer;
 }
 
-void fn_pump(FastNetEndpoint *endpoint)
+/* False: handshake work is left that only the next poll may do. */
+static bool turn(FastNetEndpoint *endpoint)
 {
     uint64_t now_ns = fn_endpoint_clock(endpoint);
     bool emptied = fn_datagrams_receive(endpoint, now_ns);
@@ -70,11 +71,18 @@ void fn_pump(FastNetEndpoint *endpoint)
         look(endpoint, 0);
     if (!fn_list_empty(&endpoint->peers.resolving))
         fn_outgoing_resolved(endpoint, endpoint->now_ns);
-    fn_links_work(endpoint);
+    bool all_done = fn_links_work(endpoint);
     if (may_run_timers(endpoint, emptied))
         fn_timers_run(endpoint, endpoint->now_ns);
     fn_sessions_flush(endpoint, endpoint->now_ns);
     endpoint->poll_ns = endpoint->now_ns;
+    return all_done;
+}
+
+void fn_pump(FastNetEndpoint *endpoint)
+{
+    fn_links_begin_poll(endpoint);
+    turn(endpoint);
 }
 
 uint64_t fn_pump_deadline_ns(const FastNetEndpoint *endpoint)
@@ -114,9 +122,10 @@ void fn_pump_turn(FastNetEndpoint *endpoint, uint64_t end_ns)
 
 void fn_pump_wait(FastNetEndpoint *endpoint, uint64_t timeout_ns)
 {
-    fn_pump(endpoint);
-    uint64_t end_ns = fn_add_saturating(endpoint->now_ns, timeout_ns);
-    while (!fn_delivery_pending(endpoint) && endpoint->now_ns < end_ns) {
+    uint64_t end_ns = fn_add_saturating(fn_endpoint_clock(endpoint), timeout_ns);
+    fn_links_begin_poll(endpoint);
+    bool all_done = turn(endpoint);
+    while (all_done && !fn_delivery_pending(endpoint) && endpoint->now_ns < end_ns) {
         uint64_t until_ns = fn_min_u64(fn_pump_deadline_ns(endpoint), end_ns);
         if (!atomic_load_explicit(&endpoint->woken, memory_order_relaxed))
             look(endpoint, fn_sub_saturating(until_ns, endpoint->now_ns));
@@ -124,7 +133,7 @@ void fn_pump_wait(FastNetEndpoint *endpoint, uint64_t timeout_ns)
             look(endpoint, 0);
             return;
         }
-        fn_pump(endpoint);
+        all_done = turn(endpoint);
         fn_peers_sweep(endpoint);
     }
 }

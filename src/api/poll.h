@@ -20,7 +20,8 @@ void fn_pump(FastNetEndpoint *endpoint);
 /* Waits for one thing to do, until end_ns at most, and gives everything one turn. */
 void fn_pump_turn(FastNetEndpoint *endpoint, uint64_t end_ns);
 
-/* Turns until an event is queued, fastnet_wake was called, or timeout_ns have passed. */
+/* Turns until an event is queued, fastnet_wake was called, timeout_ns have passed, or the allowance
+ * of handshake work is used up and more is left. */
 void fn_pump_wait(FastNetEndpoint *endpoint, uint64_t timeout_ns);
 
 /* When the next turn is wanted even if nothing arrives: absolute; 0 = now. */

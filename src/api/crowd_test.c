@@ -1,0 +1,100 @@
+/* Two hundred clients at once, and a certificate whose signatures take milliseconds. */
+#include "api/test_net.h"
+
+#include "crypto/certificate.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+enum { CROWD = 200, POLL_MS_MAX = 10 };
+
+typedef struct crowd {
+    FastNetEndpoint *clients;
+    atomic_uint connected;
+    atomic_bool stop;
+} crowd;
+
+static void *run_clients(void *context)
+{
+    crowd *all = context;
+    FastNetEvent events[32];
+    while (!atomic_load(&all->stop)) {
+        int32_t count = fastnet_poll(all->clients, events, 32, 1000);
+        for (int32_t i = 0; i < count; i++) {
+            if (events[i].type == FASTNET_EVENT_CONNECTED)
+                atomic_fetch_add(&all->connected, 1);
+        }
+    }
+    return NULL;
+}
+
+/* Of this thread: what other programs do meanwhile does not count. */
+static uint64_t cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * FN_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void make_slow_certificate(const test_net *net)
+{
+    static const char *const names[] = {"127.0.0.1"};
+    fn_failure failure = {0};
+    fn_certificate_pem *pem = malloc(sizeof *pem);
+    const fn_certificate_request request = {
+        .role = FN_CERTIFICATE_LEAF,
+        .key_kind = FN_CERTIFICATE_KEY_RSA_4096,
+        .common_name = "slow",
+        .names = names,
+        .names_count = 1,
+        .not_before_unix_s = (int64_t)time(NULL) - 3600,
+        .not_after_unix_s = (int64_t)time(NULL) + 3600,
+    };
+    assert_int_equal(fn_certificate_create(&request, NULL, pem, &failure), FASTNET_OK);
+    test_write_file(net->certificate, pem->certificate);
+    test_write_file(net->ca, pem->certificate);
+    test_write_file(net->key, pem->key);
+    free(pem);
+}
+
+static void s6_two_hundred_joins_keep_polls_short(void **state)
+{
+    (void)state;
+    crowd all = {0};
+    pthread_t thread;
+    test_net *net = test_net_create();
+    make_slow_certificate(net);
+    FastNetConfig server = test_server_config(net);
+    FastNetConfig clients = test_client_config(net);
+    server.peers_max = CROWD;
+    clients.peers_max = CROWD;
+    clients.handshake_timeout_ms = server.handshake_timeout_ms = 60000;
+    net->server = test_add(net, &server);
+    net->client = all.clients = test_add(net, &clients);
+    for (int i = 0; i < CROWD; i++)
+        test_connect_to(net, net->client, "127.0.0.1", NULL);
+    assert_int_equal(pthread_create(&thread, NULL, run_clients, &all), 0);
+    uint64_t longest_ns = 0;
+    uint64_t end_ns = fastnet_now_ns() + 60 * FN_NS_PER_S;
+    while (atomic_load(&all.connected) < CROWD && fastnet_now_ns() < end_ns) {
+        FastNetEvent events[32];
+        uint64_t before_ns = cpu_ns();
+        fastnet_poll(net->server, events, 32, 1000);
+        longest_ns = fn_max_u64(longest_ns, cpu_ns() - before_ns);
+    }
+    atomic_store(&all.stop, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&all.connected), CROWD);
+    print_message("longest poll: %u us\n", (unsigned)(longest_ns / FN_NS_PER_US));
+    assert_true(longest_ns < POLL_MS_MAX * FN_NS_PER_MS);
+    test_net_destroy(net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(s6_two_hundred_joins_keep_polls_short),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
