@@ -1,0 +1,152 @@
+/*
+ * raw_udp.c: the floor of every round trip: one datagram, one system call, connected sockets, and
+ * nothing else. Channel "sealed" adds what no encrypted protocol can leave out: one
+ * ChaCha20-Poly1305 each way, by libsodium, with a packet number in front.
+ */
+#include "common/clock.h"
+#include "common/peer.h"
+#include "common/report.h"
+#include "common/sockets.h"
+
+#include <sodium.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TAG_BYTES    crypto_aead_chacha20poly1305_ietf_ABYTES
+#define NONCE_BYTES  crypto_aead_chacha20poly1305_ietf_NPUBBYTES
+#define NUMBER_BYTES 8
+
+const char *const peer_channels = "plain, sealed";
+
+static struct {
+    int fd;
+    bool sealed, connected;
+    uint64_t spin_ns; /* before blocking */
+    uint64_t number;
+    uint8_t key[crypto_aead_chacha20poly1305_ietf_KEYBYTES];
+    uint8_t direction; /* in the nonce: both sides share the key */
+} raw;
+
+static void open_common(const bench_options *options)
+{
+    if (sodium_init() < 0) {
+        bench_fail("libsodium does not start");
+    }
+    memset(raw.key, 7, sizeof raw.key);
+    raw.sealed = strcmp(options->channel, "sealed") == 0;
+    bool spins = strcmp(options->wait, "default") == 0;
+    raw.spin_ns = spins ? PEER_DEFAULT_SPIN_US * BENCH_NS_PER_US : 0;
+}
+
+peer_ports peer_listen(const bench_options *options)
+{
+    open_common(options);
+    raw.fd = bench_udp_bind(options->host, options->port);
+    raw.direction = 1;
+    return (peer_ports){.port = bench_port_of(raw.fd)};
+}
+
+void peer_connect(const bench_options *options)
+{
+    open_common(options);
+    raw.fd = bench_udp_connect(options->host, options->port);
+    raw.connected = true;
+}
+
+static void make_nonce(uint8_t nonce[NONCE_BYTES], uint8_t direction, const void *number)
+{
+    memset(nonce, direction, NONCE_BYTES);
+    memcpy(nonce + NONCE_BYTES - NUMBER_BYTES, number, NUMBER_BYTES);
+}
+
+bool peer_send(const void *message, size_t bytes)
+{
+    if (!raw.sealed) {
+        return send(raw.fd, message, bytes, MSG_DONTWAIT) == (ssize_t)bytes;
+    }
+    uint8_t datagram[NUMBER_BYTES + PEER_MESSAGE_BYTES_MAX + TAG_BYTES];
+    uint8_t nonce[NONCE_BYTES];
+    unsigned long long sealed_bytes;
+    raw.number++;
+    memcpy(datagram, &raw.number, NUMBER_BYTES);
+    make_nonce(nonce, raw.direction, datagram);
+    crypto_aead_chacha20poly1305_ietf_encrypt(datagram + NUMBER_BYTES, &sealed_bytes, message,
+                                              bytes, datagram, NUMBER_BYTES, NULL, nonce, raw.key);
+    size_t total = NUMBER_BYTES + (size_t)sealed_bytes;
+    return send(raw.fd, datagram, total, MSG_DONTWAIT) == (ssize_t)total;
+}
+
+static void received(uint8_t *datagram, size_t bytes)
+{
+    if (!raw.sealed) {
+        driver_received(datagram, bytes);
+        return;
+    }
+    uint8_t nonce[NONCE_BYTES];
+    unsigned long long plain_bytes;
+    if (bytes < NUMBER_BYTES + TAG_BYTES) {
+        return;
+    }
+    make_nonce(nonce, !raw.direction, datagram);
+    if (crypto_aead_chacha20poly1305_ietf_decrypt(datagram + NUMBER_BYTES, &plain_bytes, NULL,
+                                                  datagram + NUMBER_BYTES, bytes - NUMBER_BYTES,
+                                                  datagram, NUMBER_BYTES, nonce, raw.key) == 0) {
+        driver_received(datagram + NUMBER_BYTES, (size_t)plain_bytes);
+    }
+}
+
+/* A server connects its socket to whoever speaks first: recv() is cheaper than recvfrom(). */
+static ssize_t receive(uint8_t *datagram, size_t capacity)
+{
+    if (raw.connected) {
+        return recv(raw.fd, datagram, capacity, MSG_DONTWAIT);
+    }
+    struct sockaddr_in from;
+    socklen_t from_bytes = sizeof from;
+    ssize_t bytes =
+        recvfrom(raw.fd, datagram, capacity, MSG_DONTWAIT, (struct sockaddr *)&from, &from_bytes);
+    if (bytes >= 0) {
+        raw.connected = connect(raw.fd, (struct sockaddr *)&from, from_bytes) == 0;
+    }
+    return bytes;
+}
+
+static ssize_t receive_spinning(uint8_t *datagram, size_t capacity)
+{
+    uint64_t end_ns = bench_now_ns() + raw.spin_ns;
+    ssize_t bytes;
+    do {
+        bytes = receive(datagram, capacity);
+    } while (bytes < 0 && bench_now_ns() < end_ns);
+    return bytes;
+}
+
+void peer_step(uint64_t timeout_ns)
+{
+    uint8_t datagram[PEER_MESSAGE_BYTES_MAX + 64];
+    ssize_t bytes = receive(datagram, sizeof datagram);
+    if (bytes < 0 && timeout_ns && raw.spin_ns) {
+        bytes = receive_spinning(datagram, sizeof datagram);
+    }
+    if (bytes < 0 && timeout_ns && bench_wait(raw.fd, false, timeout_ns)) {
+        bytes = receive(datagram, sizeof datagram);
+    }
+    if (bytes >= 0) {
+        received(datagram, (size_t)bytes);
+    }
+}
+
+bool peer_alive(void)
+{
+    return true;
+}
+
+void peer_report(void)
+{
+}
+
+void peer_close(void)
+{
+    close(raw.fd);
+}
