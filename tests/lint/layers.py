@@ -28,7 +28,11 @@ LAYERS = {
     "io": ({"base"}, False),
     "api": ({"base", "crypto", "core", "p2p", "assets", "io"}, True),
 }
-SIMULATION = {"base", "crypto", "core", "p2p", "assets"}
+SIMULATION = {"base", "crypto", "core", "p2p", "assets", "link"}
+
+# Libraries of the tools: the command may include their headers as "link/link.h". The link model
+# stands beside the layers, above base (docs/decisions/0002-link-model.md).
+TOOL_LIBRARIES = {"link": {"base"}, "netem": set()}
 
 
 def is_test(path):
@@ -75,6 +79,10 @@ def user_finding(root, path, quote, name):
     if quote == "<":
         return f"users of the library need no <{name}>" if CRYPTO.match(name) else None
     own = os.path.join(root, os.path.dirname(path), name)
+    if path.startswith("tools/") and "/" in name and not is_public(name):
+        target = name.split("/")[0]
+        allowed = set(TOOL_LIBRARIES) | TOOL_LIBRARIES.get(path.split("/")[1], set())
+        return None if target in allowed else f"tools may not include {target}"
     if is_public(name) or (os.path.exists(own) and ".." not in name):
         return None
     if path.startswith("examples/") and name == "../local.h":

@@ -16,7 +16,7 @@
 #include "base/pool.h"
 #include "base/rng.h"
 #include "core/conn.h"
-#include "link.h"
+#include "link/link.h"
 #include "stream.h"
 #include "tap.h"
 

@@ -5,3 +5,4 @@
 #include "base/good.h"
 #include "../../src/base/good.h"
 #include <openssl/x509.h>
+#include "link/link.h"

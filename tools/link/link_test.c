@@ -1,4 +1,4 @@
-#include "link.h"
+#include "link/link.h"
 
 #include "base/units.h"
 
@@ -112,6 +112,86 @@ static void the_rate_holds_and_the_queue_is_finite(void **state)
     assert_true(totals.last_ns <= DATAGRAMS * FN_NS_PER_MS + 23 * FN_NS_PER_MS);
 }
 
+static void jitter_that_keeps_order_only_delays(void **state)
+{
+    (void)state;
+    fn_link_config config = {.jitter_ns = 10 * FN_NS_PER_MS, .keep_order = true};
+    link_totals totals = feed(&config, FN_NS_PER_MS);
+    assert_int_equal(totals.overtaken, 0);
+    assert_int_equal(totals.copies, DATAGRAMS);
+    assert_true(totals.last_ns <= DATAGRAMS * FN_NS_PER_MS + 10 * FN_NS_PER_MS);
+    config.reorder_permille = 50;
+    config.reorder_delay_ns = 20 * FN_NS_PER_MS;
+    assert_about(feed(&config, FN_NS_PER_MS).overtaken, DATAGRAMS / 20);
+}
+
+/* Evenly spread: as many in each tenth of the jitter, nothing outside. */
+static void the_delay_has_its_distribution(void **state)
+{
+    (void)state;
+    fn_link link;
+    fn_link_init(&link, &(fn_link_config){.delay_ns = 20000, .jitter_ns = 9999}, 3);
+    uint64_t tenths[10] = {0};
+    for (uint64_t i = 0; i < DATAGRAMS; i++) {
+        fn_link_copy copies[FN_LINK_COPIES_MAX];
+        uint64_t now_ns = i * FN_NS_PER_MS;
+        assert_int_equal(fn_link_send(&link, now_ns, BYTES, copies), 1);
+        uint64_t took_ns = copies[0].at_ns - now_ns;
+        assert_in_range(took_ns, 20001, 30000);
+        tenths[(took_ns - 20001) / 1000]++;
+    }
+    for (size_t i = 0; i < FN_ARRAY_COUNT(tenths); i++)
+        assert_about(tenths[i], DATAGRAMS / 10);
+}
+
+/* A burst ends with 1 chance in 4 per datagram: runs of losses are 4 long on average. */
+static void bursts_have_their_length(void **state)
+{
+    (void)state;
+    fn_link link;
+    fn_link_config config = {
+        .burst_start_permille = 20, .burst_end_permille = 250, .burst_loss_permille = 1000};
+    fn_link_init(&link, &config, 11);
+    uint64_t lost = 0, runs = 0;
+    bool lost_before = false;
+    for (uint64_t i = 0; i < 5 * DATAGRAMS; i++) {
+        fn_link_copy copies[FN_LINK_COPIES_MAX];
+        bool is_lost = fn_link_send(&link, i, BYTES, copies) == 0;
+        lost += is_lost;
+        runs += is_lost && !lost_before;
+        lost_before = is_lost;
+    }
+    assert_about(lost * 10 / runs, 40);
+}
+
+static void a_stream_loses_nothing_and_waits_for_the_rate(void **state)
+{
+    (void)state;
+    fn_link link;
+    fn_link_config config = {.delay_ns = 5 * FN_NS_PER_MS,
+                             .jitter_ns = 3 * FN_NS_PER_MS,
+                             .loss_permille = 500,
+                             .reorder_permille = 500,
+                             .reorder_delay_ns = FN_NS_PER_S,
+                             .duplicate_permille = 500,
+                             .rate_bytes_per_s = 100000,
+                             .queue_bytes_max = 20000};
+    fn_link_init(&link, &config, 5);
+    uint64_t now_ns = 0, last_ns = 0, before_ns = 0;
+    for (uint64_t sent = 0; sent < 1000000; sent += BYTES) {
+        now_ns = fn_link_stream_ready_ns(&link, now_ns);
+        uint64_t at_ns = fn_link_send_stream(&link, now_ns, BYTES, &last_ns);
+        assert_true(at_ns > before_ns && at_ns >= now_ns + config.delay_ns);
+        /* Half of the queue, itself, the delay and the jitter. */
+        assert_true(at_ns <= now_ns + (100 + 10 + 5 + 3 + 1) * FN_NS_PER_MS);
+        before_ns = at_ns;
+    }
+    assert_in_range(before_ns, 10 * FN_NS_PER_S, 10 * FN_NS_PER_S + 10 * FN_NS_PER_MS);
+    fn_link_copy copies[FN_LINK_COPIES_MAX];
+    link.config.loss_permille = 0;
+    assert_true(fn_link_send(&link, now_ns, BYTES, copies) > 0); /* the other half is free */
+}
+
 static void large_and_down_vanish(void **state)
 {
     (void)state;
@@ -154,6 +234,10 @@ int main(void)
         cmocka_unit_test(bursts_lose_in_a_row),
         cmocka_unit_test(jitter_and_holding_back_reorder),
         cmocka_unit_test(the_rate_holds_and_the_queue_is_finite),
+        cmocka_unit_test(jitter_that_keeps_order_only_delays),
+        cmocka_unit_test(the_delay_has_its_distribution),
+        cmocka_unit_test(bursts_have_their_length),
+        cmocka_unit_test(a_stream_loses_nothing_and_waits_for_the_rate),
         cmocka_unit_test(large_and_down_vanish),
         cmocka_unit_test(damage_always_changes_something),
         cmocka_unit_test(the_same_seed_gives_the_same_answers),

@@ -1,4 +1,4 @@
-#include "link.h"
+#include "link/link.h"
 
 #include "base/units.h"
 
@@ -30,19 +30,28 @@ static uint64_t serialise_ns(uint64_t bytes, uint64_t rate_bytes_per_s)
     return bytes * FN_NS_PER_S / rate_bytes_per_s;
 }
 
-/* When the datagram has left the queue; false when it finds no room there. */
-static bool enqueue(fn_link *link, uint64_t now_ns, size_t bytes, uint64_t *left_ns)
+static bool queue_is_full(const fn_link *link, uint64_t now_ns)
+{
+    uint64_t rate = link->config.rate_bytes_per_s;
+    uint64_t waiting_ns = fn_sub_saturating(link->busy_until_ns, now_ns);
+    return rate != 0 && waiting_ns > serialise_ns(link->config.queue_bytes_max, rate);
+}
+
+/* Returns when the bytes have left the queue. */
+static uint64_t enqueue(fn_link *link, uint64_t now_ns, size_t bytes)
 {
     uint64_t rate = link->config.rate_bytes_per_s;
     uint64_t start_ns = fn_max_u64(now_ns, link->busy_until_ns);
-    uint64_t waiting_ns = start_ns - now_ns;
-    if (rate != 0 && waiting_ns > serialise_ns(link->config.queue_bytes_max, rate))
-        return false;
     /* One nanosecond apart at least: what enters in one instant comes out in the same order. */
     uint64_t takes_ns = rate != 0 ? serialise_ns(bytes, rate) : 1;
     link->busy_until_ns = start_ns + fn_max_u64(takes_ns, 1);
-    *left_ns = link->busy_until_ns;
-    return true;
+    return link->busy_until_ns;
+}
+
+static void keep_in_order(uint64_t *at_ns, uint64_t *last_at_ns)
+{
+    *at_ns = fn_max_u64(*at_ns, *last_at_ns + 1);
+    *last_at_ns = *at_ns;
 }
 
 static fn_link_copy draw_copy(fn_link *link, uint64_t left_ns)
@@ -52,6 +61,8 @@ static fn_link_copy draw_copy(fn_link *link, uint64_t left_ns)
     copy.at_ns += fn_rng_below(&link->rng, config->jitter_ns + 1);
     if (fn_rng_chance(&link->rng, config->reorder_permille))
         copy.at_ns += config->reorder_delay_ns;
+    else if (config->keep_order)
+        keep_in_order(&copy.at_ns, &link->last_at_ns);
     copy.corrupt = fn_rng_chance(&link->rng, config->corrupt_permille);
     link->counts.corrupted += copy.corrupt;
     return copy;
@@ -69,17 +80,34 @@ uint32_t fn_link_send(fn_link *link, uint64_t now_ns, size_t bytes,
         link->counts.lost++;
         return 0;
     }
-    uint64_t left_ns;
-    if (!enqueue(link, now_ns, bytes, &left_ns)) {
+    if (queue_is_full(link, now_ns)) {
         link->counts.queue_full++;
         return 0;
     }
+    uint64_t left_ns = enqueue(link, now_ns, bytes);
     out[0] = draw_copy(link, left_ns);
     if (!fn_rng_chance(&link->rng, link->config.duplicate_permille))
         return 1;
     out[1] = draw_copy(link, left_ns);
     link->counts.duplicated++;
     return 2;
+}
+
+uint64_t fn_link_send_stream(fn_link *link, uint64_t now_ns, size_t bytes, uint64_t *last_at_ns)
+{
+    uint64_t at_ns = enqueue(link, now_ns, bytes) + link->config.delay_ns;
+    at_ns += fn_rng_below(&link->rng, link->config.jitter_ns + 1);
+    keep_in_order(&at_ns, last_at_ns);
+    return at_ns;
+}
+
+uint64_t fn_link_stream_ready_ns(const fn_link *link, uint64_t now_ns)
+{
+    uint64_t rate = link->config.rate_bytes_per_s;
+    if (rate == 0)
+        return now_ns;
+    uint64_t half_ns = serialise_ns(link->config.queue_bytes_max / 2, rate);
+    return fn_max_u64(now_ns, fn_sub_saturating(link->busy_until_ns, half_ns));
 }
 
 void fn_link_damage(fn_link *link, uint8_t *datagram, size_t bytes)
