@@ -448,14 +448,17 @@ class Datagrams(harness.TestCase):
         with harness.echo(certificates, "--print", "--bind", "127.0.0.1", "--advertise",
                           f"127.0.0.1:{relay.port}") as server:
             relay.server = ("127.0.0.1", server.udp)
-            for channel in (0, 2):
+            for channel in range(4):
                 numbers = self.assert_pings(server, certificates, "--channel", channel, "--count",
                                             "300")
-                self.assertEqual(numbers["received"], 300)
-            messages = [line.split("hex=")[1] for line in server.lines if "hex=" in line]
-        # Each message reached the server exactly once.
-        self.assertEqual(len(messages), 600)
-        self.assertEqual(len(set(messages[:300])), 300)
+                if channel in (0, 2):
+                    self.assertEqual(numbers["received"], 300)
+        for channel in range(4):
+            got = [line.split("hex=")[1] for line in server.lines
+                   if f" channel={channel} " in line]
+            # Each message reached the server at most once, also where no order is kept.
+            self.assertEqual(len(got), len(set(got)), f"channel {channel}")
+            self.assertGreater(len(got), 200)
 
     def test_random_datagrams_get_no_answer(self):
         certificates = self.certificates()

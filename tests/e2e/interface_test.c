@@ -630,7 +630,7 @@ static void *run_short_server(void *argument)
 
 static void short_form_delivers_before_it_disconnects(void **state)
 {
-    enum { TIMES = 15 }; /* below the limit of joins a second from one address */
+    enum { TIMES = 15, LARGE_BYTES = 200000 }; /* below the limit of joins a second */
     world *w = *state;
     short_server self = {0};
     pthread_t thread;
@@ -641,12 +641,14 @@ static void short_form_delivers_before_it_disconnects(void **state)
     assert_int_equal(pthread_create(&thread, NULL, run_short_server, &self), 0);
     for (int i = 0; i < TIMES; i++) {
         static const uint8_t data[] = {1, 2, 3, 4};
+        static const uint8_t large[LARGE_BYTES]; /* more than leaves at once */
         FastNetEvent event;
         FastNetClient client = fastnet_client_connect("127.0.0.1", port);
         if (!client) {
             fail_msg("no connection: %s", fastnet_connect_error_text());
         }
         assert_int_equal(fastnet_client_send(client, 0, data, sizeof data), FASTNET_OK);
+        assert_int_equal(fastnet_client_send(client, 0, large, sizeof large), FASTNET_OK);
         assert_true(fastnet_client_poll(client, &event));
         assert_int_equal(event.type, FASTNET_EVENT_CONNECTED);
         uint64_t end_ns = fastnet_now_ns();
@@ -662,7 +664,7 @@ static void short_form_delivers_before_it_disconnects(void **state)
     pthread_join(thread, NULL);
     fastnet_server_destroy(self.server);
     assert_int_equal(self.connected, TIMES);
-    assert_int_equal(self.bytes, 4 * TIMES);
+    assert_int_equal(self.bytes, (4 + LARGE_BYTES) * TIMES);
     assert_int_equal(self.disconnected, TIMES);
 }
 
