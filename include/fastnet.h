@@ -168,7 +168,7 @@ typedef struct FastNetEvent {
     uint32_t       data_len;  /* bytes, without the text's terminating zero */
     int32_t        error_code; /* ERROR, DISCONNECTED: FastNetResult */
     uint64_t       tag;       /* DELIVERED, LOST: the tag given to fastnet_send_tagged */
-    void          *user;      /* the peer's user pointer */
+    void          *user;      /* the peer's user pointer, as it was when the batch was delivered */
 #if UINTPTR_MAX == 0xffffffffu
     uint32_t       user_high;
 #endif
