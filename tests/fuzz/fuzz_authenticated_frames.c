@@ -21,14 +21,14 @@ enum {
     CAP_BYTES = PAIR_POOL_BYTES
 };
 
-typedef struct attack {
+typedef struct hostile_peer {
     conn_pair pair;
     fn_send_keys keys;
     uint64_t next;
     int target;
-} attack;
+} hostile_peer;
 
-static void start(attack *attack, uint8_t choices)
+static void start(hostile_peer *attack, uint8_t choices)
 {
     fn_conn_config client = pair_config(true, pair_secrets);
     fn_conn_config server = pair_config(false, pair_secrets);
@@ -43,7 +43,7 @@ static void start(attack *attack, uint8_t choices)
     attack->next = attack->pair.sides[peer].conn->sent.next;
 }
 
-static void answer(attack *attack)
+static void answer(hostile_peer *attack)
 {
     pair_drain(&attack->pair, attack->target, NULL, NULL);
     for (int i = 0; pair_transmit(&attack->pair, attack->target); i++)
@@ -51,14 +51,14 @@ static void answer(attack *attack)
     FUZZ_CHECK(fn_pool_used_bytes(&attack->pair.sides[attack->target].pool) <= CAP_BYTES);
 }
 
-static void pass_time(attack *attack, uint8_t amount)
+static void pass_time(hostile_peer *attack, uint8_t amount)
 {
     attack->pair.now_ns += ((uint64_t)amount + 1) * 4 * FN_NS_PER_MS;
     fn_conn_tick(attack->pair.sides[attack->target].conn, attack->pair.now_ns);
     answer(attack);
 }
 
-static void deliver(attack *attack, uint8_t what, const uint8_t *frames, size_t bytes)
+static void deliver(hostile_peer *attack, uint8_t what, const uint8_t *frames, size_t bytes)
 {
     uint8_t datagram[PAIR_DATAGRAM_BYTES];
     uint32_t id = attack->target == PAIR_SERVER ? 0x22222222 : 0x11111111;
@@ -78,7 +78,7 @@ static void deliver(attack *attack, uint8_t what, const uint8_t *frames, size_t 
     answer(attack); /* before the datagram's buffer goes */
 }
 
-static void run_record(attack *attack, uint8_t what, const uint8_t *frames, size_t bytes)
+static void run_record(hostile_peer *attack, uint8_t what, const uint8_t *frames, size_t bytes)
 {
     pair_side *side = &attack->pair.sides[attack->target];
     if ((what & FLIP) != 0)
@@ -95,7 +95,7 @@ static void run_record(attack *attack, uint8_t what, const uint8_t *frames, size
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    static attack attack;
+    static hostile_peer attack;
     fn_reader reader = fn_reader_make(data, bytes);
     start(&attack, fn_read_u8(&reader));
     for (int i = 0; i < 200 && fn_reader_left(&reader) >= 2; i++) {
