@@ -188,6 +188,27 @@ static void one_socket_serves_one_server_after_another(void **state)
     test_net_destroy(net);
 }
 
+static void advertised_udp_host_may_be_a_name(void **state)
+{
+    (void)state;
+    FastNetConfig server;
+    fastnet_config_init(&server);
+    server.advertised_address = "localhost";
+    test_net *net = test_net_with(&server, NULL);
+    test_net_connect(net);
+    fastnet_send(net->client, net->to_server, 0, "x", 1);
+    test_await(net, net->server, FASTNET_EVENT_DATA);
+    test_net_destroy(net);
+
+    server.advertised_address = "no-such-host.invalid";
+    net = test_net_with(&server, NULL);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_ERROR);
+    assert_int_equal(event->error_code, FASTNET_ERR_ADDRESS);
+    assert_non_null(strstr((const char *)event->data, "no-such-host.invalid"));
+    test_net_destroy(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +219,7 @@ int main(void)
         cmocka_unit_test(stats_are_sized_by_the_caller),
         cmocka_unit_test(bad_link_is_checked_and_loses_as_told),
         cmocka_unit_test(failure_reaches_the_log),
+        cmocka_unit_test(advertised_udp_host_may_be_a_name),
         cmocka_unit_test(one_socket_serves_one_server_after_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

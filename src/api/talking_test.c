@@ -166,6 +166,20 @@ static void tagged_message_into_a_dead_link_is_lost(void **state)
 
 /* --- many --- */
 
+/* The client that the server knows by that id. */
+static FastNetEndpoint *client_of(const test_net *net, FastNetPeerId peer)
+{
+    FastNetAddress address;
+    assert_int_equal(fastnet_peer_address(net->server, peer, &address), FASTNET_OK);
+    int port = atoi(strrchr(address.text, ':') + 1);
+    for (uint32_t i = 0; i < net->endpoint_count; i++) {
+        if (net->all[i] != net->server && fastnet_udp_port(net->all[i]) == port)
+            return net->all[i];
+    }
+    fail_msg("no client has port %d", port);
+    return NULL;
+}
+
 static void many_peers_talk_and_broadcast_skips_one(void **state)
 {
     (void)state;
@@ -185,6 +199,7 @@ static void many_peers_talk_and_broadcast_skips_one(void **state)
     test_await_nth(net, NULL, FASTNET_EVENT_DATA, PEERS - 2);
     test_run_ms(net, 50);
     assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DATA), PEERS - 1);
+    assert_int_equal(test_count(net, client_of(net, except), FASTNET_EVENT_DATA), 0);
     uint32_t walked = 0;
     for (FastNetPeerId id = 0; (id = fastnet_peer_next(net->server, id)) != 0;)
         walked++;
