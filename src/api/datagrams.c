@@ -26,8 +26,9 @@ static int open_socket(FastNetEndpoint *endpoint, fn_io_error *error)
     fn_datagrams *datagrams = &endpoint->datagrams;
     fn_udp_options options = {
         .local = endpoint->config.bind_address,
-        .receive_buffer_bytes = SOCKET_BUFFER_BYTES,
-        .send_buffer_bytes = SOCKET_BUFFER_BYTES,
+        .settings = {.receive_buffer_bytes = SOCKET_BUFFER_BYTES,
+                     .send_buffer_bytes = SOCKET_BUFFER_BYTES,
+                     .segment = true},
     };
     options.local.port = endpoint->config.given.udp_port;
     int code = fn_udp_open(&datagrams->udp, &options, error);

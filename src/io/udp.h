@@ -47,23 +47,51 @@ typedef struct fn_udp_counters {
     uint64_t too_big;
     uint64_t refused; /* ICMP hints, on send and receive; unsent datagrams are retried first */
     uint64_t transient;
-    uint64_t fallbacks; /* IPv6 or a batch call was unavailable and the plainer way was taken */
+    uint64_t fallbacks; /* IPv6, a batch call or segmentation was unavailable: the plainer way */
+    uint64_t segmented_sends;    /* sends of several datagrams in one, for the system to cut */
+    uint64_t segmented;          /* datagrams that left in these */
+    uint64_t coalesced_receives; /* receives of several datagrams in one */
+    uint64_t coalesced;          /* datagrams that came in these */
 } fn_udp_counters;
+
+/*
+ * How the socket is tuned. 0 and false leave what the system does by itself. None of it is
+ * guaranteed: fn_udp_settings_get tells what holds.
+ */
+typedef struct fn_udp_settings {
+    uint32_t receive_buffer_bytes; /* usable size; the system cuts it to a limit of its own ... */
+    uint32_t send_buffer_bytes;
+    bool force_buffers;     /* ... unless forced, which takes rights (CAP_NET_ADMIN) */
+    bool prefer_busy_poll;  /* the device's interrupts wait for the poller */
+    bool segment;           /* equal datagrams to one address leave in one send (UDP GSO) */
+    bool coalesce;          /* such datagrams may arrive in one buffer, up to 64 KiB (UDP GRO) */
+    uint32_t busy_poll_us;  /* a blocking call spins on the device this long */
+    uint32_t traffic_class; /* DSCP and ECN bits, of IPv4 and of IPv6; 0..255 */
+    uint32_t priority;      /* of the queue in the system, 0..6 without rights */
+} fn_udp_settings;
 
 typedef struct fn_udp_options {
     fn_address local; /* fn_address_any() for all interfaces; port 0 = any free one */
     bool reuse_port;  /* several sockets share the port; the system spreads the peers */
-    uint32_t receive_buffer_bytes; /* 0 = the system's default; the system may grant less */
-    uint32_t send_buffer_bytes;
+    fn_udp_settings settings;
 } fn_udp_options;
 
-/* Fields are private, except that tests may read them. */
+enum {
+    FN_UDP_PLAIN_MAX = 8,           /* addresses remembered as refusing segmentation */
+    FN_UDP_COALESCED_BYTES = 65536, /* buffers of a socket that coalesces have room for so much */
+};
+
+/* Fields are private, except that tests may read and change them. */
 typedef struct fn_udp {
     fn_handle handle;
     bool ipv6;        /* address family of the socket */
     bool connected;   /* peer is fixed: the system filters, and calls are cheaper */
     bool batch_calls; /* recvmmsg and sendmmsg work here */
+    bool segments;    /* UDP GSO works here */
+    bool coalesces;   /* UDP GRO is on */
     fn_address peer;
+    fn_address plain[FN_UDP_PLAIN_MAX]; /* on the way to these a device refuses segmentation */
+    uint32_t plain_count;
     fn_udp_counters counters;
 } fn_udp;
 
@@ -83,8 +111,8 @@ int fn_udp_connect(fn_udp *udp, const fn_address *peer, fn_io_error *error);
 /* The address the socket is bound to, with the port that the system chose. */
 int fn_udp_local(const fn_udp *udp, fn_address *local, fn_io_error *error);
 
-/* What the system granted, in its own accounting (Linux reports twice the usable size). */
-void fn_udp_buffer_bytes(const fn_udp *udp, uint32_t *receive_bytes, uint32_t *send_bytes);
+/* What the system granted, read back from it. */
+void fn_udp_settings_get(const fn_udp *udp, fn_udp_settings *settings);
 
 /*
  * Receives up to capacity datagrams; returns how many. Less than capacity means empty now, or that
@@ -94,8 +122,18 @@ void fn_udp_buffer_bytes(const fn_udp *udp, uint32_t *receive_bytes, uint32_t *s
 size_t fn_udp_receive(fn_udp *udp, fn_datagram *batch, size_t capacity);
 
 /*
- * Sends the batch in order; returns how many left. Each entry's outcome is written. An error of one
- * datagram never keeps back the next; after WOULD_BLOCK all the rest is WOULD_BLOCK.
+ * Receives one datagram in the cheapest way: for a caller that looks often and seldom finds more
+ * than one. False: empty now, or errors came in between. With coalescing the entry may hold
+ * several.
+ */
+bool fn_udp_receive_next(fn_udp *udp, fn_datagram *datagram);
+
+/*
+ * Sends the batch in order; returns how many left. Neighbours of one length to one address (the
+ * last may be shorter) leave in one send where the socket segments; when that is refused on the way
+ * to an address, they go one by one, and so does all that follows to it. Each entry's outcome is
+ * written. An error of one datagram never keeps back the next; after WOULD_BLOCK all the rest is
+ * WOULD_BLOCK.
  */
 size_t fn_udp_send(fn_udp *udp, fn_datagram *batch, size_t count);
 

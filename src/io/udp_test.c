@@ -360,19 +360,75 @@ static void an_ipv4_socket_cannot_connect_to_ipv6(void **state)
     fn_udp_close(&udp);
 }
 
-static void buffers_are_granted(void **state)
+static fn_udp open_tuned(const char *host, const fn_udp_settings *settings)
 {
     fn_udp udp;
-    uint32_t receive_bytes, send_bytes;
-    fn_udp_options options = {.local = fn_address_any(false, 0),
-                              .receive_buffer_bytes = 96 * 1024,
-                              .send_buffer_bytes = 64 * 1024};
-    (void)state;
+    fn_udp_options options = {.local = test_address(host), .settings = *settings};
     assert_int_equal(fn_udp_open(&udp, &options, NULL), FASTNET_OK);
-    fn_udp_buffer_bytes(&udp, &receive_bytes, &send_bytes);
-    assert_in_range(receive_bytes, 96 * 1024, 192 * 1024);
-    assert_in_range(send_bytes, 64 * 1024, 128 * 1024);
+    return udp;
+}
+
+static void buffers_are_granted(void **state)
+{
+    fn_udp_settings granted;
+    fn_udp_settings wanted = {.receive_buffer_bytes = 96 * 1024, .send_buffer_bytes = 64 * 1024};
+    fn_udp udp = open_tuned("0.0.0.0", &wanted);
+    (void)state;
+    fn_udp_settings_get(&udp, &granted);
+    assert_int_equal(granted.receive_buffer_bytes, 96 * 1024);
+    assert_int_equal(granted.send_buffer_bytes, 64 * 1024);
+    assert_false(granted.segment || granted.coalesce || granted.prefer_busy_poll);
     fn_udp_close(&udp);
+}
+
+static void single_receives_see_source_order_and_truncation(void **state)
+{
+    static test_batch sent;
+    static const char *const hosts[] = {"127.0.0.1", "::1"};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        fn_udp from = open_at(hosts[i % 2], 0), to = open_at(hosts[i % 2], 0);
+        fn_address target = local_of(&to), source = local_of(&from);
+        uint8_t bytes[16];
+        fn_datagram got = {.data = bytes, .capacity = sizeof bytes};
+        if (i >= 2)
+            assert_int_equal(fn_udp_connect(&to, &source, NULL), FASTNET_OK);
+        assert_false(fn_udp_receive_next(&to, &got));
+        fill(&sent, 18, 4, &target);
+        assert_int_equal(fn_udp_send(&from, sent.datagrams + 15, 3), 3); /* 15, 16, 17 bytes */
+        for (uint32_t length = 15; length <= 17; length++) {
+            test_wait(to.handle, POLLIN);
+            assert_true(fn_udp_receive_next(&to, &got));
+            assert_int_equal(got.length, length <= 16 ? length : 0);
+            assert_int_equal(got.segment_bytes, got.length);
+            assert_memory_equal(got.data, sent.bytes[length], got.length);
+            assert_true(fn_address_equal(&got.address, &source));
+        }
+        assert_false(fn_udp_receive_next(&to, &got));
+        assert_int_equal(to.counters.truncated, 1);
+        assert_int_equal(to.counters.received, 3);
+        assert_int_equal(to.counters.receive_calls, 5);
+        fn_udp_close(&from);
+        fn_udp_close(&to);
+    }
+}
+
+static void single_receives_skip_refusals(void **state)
+{
+    fn_udp server = open_at("127.0.0.1", 0), client = open_at("127.0.0.1", 0);
+    fn_address target = local_of(&server), back = local_of(&client);
+    uint8_t byte = 7, got_byte;
+    fn_datagram one = {.address = back, .data = &byte, .length = 1};
+    fn_datagram got = {.data = &got_byte, .capacity = 1};
+    (void)state;
+    assert_int_equal(fn_udp_connect(&client, &target, NULL), FASTNET_OK);
+    assert_int_equal(fn_udp_send(&server, &one, 1), 1);
+    fn_udp_close(&server);
+    provoke_refusal(&client);
+    assert_true(fn_udp_receive_next(&client, &got));
+    assert_int_equal(got_byte, 7);
+    assert_int_equal(client.counters.refused, 1);
+    fn_udp_close(&client);
 }
 
 #ifdef __linux__
@@ -393,6 +449,163 @@ static void fragmentation_is_off_for_both_families(void **state)
     assert_int_equal(option_of(&dual, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_PROBE);
     fn_udp_close(&v4);
     fn_udp_close(&dual);
+}
+
+static const fn_udp_settings offloads = {.receive_buffer_bytes = 1024 * 1024,
+                                         .send_buffer_bytes = 1024 * 1024,
+                                         .segment = true,
+                                         .coalesce = true};
+
+/* Whether this backend and kernel segment and coalesce; the portable one does neither. */
+static bool has_offloads(void)
+{
+    fn_udp udp = open_tuned("127.0.0.1", &offloads);
+    bool both = udp.segments && udp.coalesces;
+    fn_udp_close(&udp);
+    if (!both)
+        print_message("skipped: no UDP segmentation here\n");
+    return both;
+}
+
+static void tuning_is_set_for_both_families(void **state)
+{
+    static const char *const hosts[] = {"0.0.0.0", "::"};
+    const fn_udp_settings wanted = {.traffic_class = 0xB8, .priority = 6};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(hosts); i++) {
+        fn_udp_settings granted;
+        fn_udp udp = open_tuned(hosts[i], &wanted);
+        assert_int_equal(option_of(&udp, IPPROTO_IP, IP_TOS), 0xB8);
+        if (i == 1)
+            assert_int_equal(option_of(&udp, IPPROTO_IPV6, IPV6_TCLASS), 0xB8);
+        assert_int_equal(option_of(&udp, SOL_SOCKET, SO_PRIORITY), 6);
+        fn_udp_settings_get(&udp, &granted);
+        assert_int_equal(granted.traffic_class, 0xB8);
+        assert_int_equal(granted.priority, 6);
+        fn_udp_close(&udp);
+    }
+}
+
+/* Runs of equal length to two addresses: 5 + 1 shorter, 3, 1 empty, 2 of another length. */
+static size_t fill_runs(test_batch *batch, const fn_address *a, const fn_address *b)
+{
+    static const struct {
+        uint32_t length;
+        bool to_b;
+    } rows[] = {{200, 0}, {200, 0}, {200, 0}, {200, 0}, {200, 0}, {50, 0},
+                {200, 1}, {200, 1}, {200, 1}, {0, 1},   {9, 0},   {9, 0}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        memset(batch->bytes[i], (int)i + 1, BYTES);
+        batch->datagrams[i] = (fn_datagram){.address = rows[i].to_b ? *b : *a,
+                                            .data = batch->bytes[i],
+                                            .length = rows[i].length,
+                                            .outcome = 99};
+    }
+    return COUNT_OF(rows);
+}
+
+/* Takes all apart and compares it, in order, with what was sent to this address. */
+static size_t take_apart(fn_udp *udp, const test_batch *sent, size_t count, const fn_address *to)
+{
+    static uint8_t bytes[8][FN_UDP_COALESCED_BYTES];
+    fn_datagram got[8];
+    size_t at = 0, entries = 0, wanted = 0, seen = 0;
+    for (size_t i = 0; i < count; i++)
+        wanted += fn_address_equal(&sent->datagrams[i].address, to);
+    while (seen < wanted) {
+        for (size_t i = 0; i < 8; i++)
+            got[i] = (fn_datagram){.data = bytes[i], .capacity = sizeof bytes[i]};
+        test_wait(udp->handle, POLLIN);
+        size_t received = fn_udp_receive(udp, got, 8);
+        entries += received;
+        for (size_t i = 0; i < received; i++) {
+            uint32_t offset = 0;
+            do {
+                uint32_t left = got[i].length - offset;
+                uint32_t length = left < got[i].segment_bytes ? left : got[i].segment_bytes;
+                while (!fn_address_equal(&sent->datagrams[at].address, to))
+                    at++;
+                assert_int_equal(length, sent->datagrams[at].length);
+                assert_memory_equal(got[i].data + offset, sent->datagrams[at].data, length);
+                offset += length;
+                at++, seen++;
+            } while (offset < got[i].length);
+        }
+    }
+    assert_int_equal(udp->counters.received, wanted);
+    return entries;
+}
+
+static void runs_leave_in_one_send_and_arrive_in_one_piece(void **state)
+{
+    static test_batch sent;
+    (void)state;
+    if (!has_offloads())
+        return;
+    for (int connected = 0; connected < 2; connected++) {
+        fn_udp from = open_tuned("127.0.0.1", &offloads), a = open_tuned("127.0.0.1", &offloads),
+               b = open_tuned("127.0.0.1", &offloads);
+        fn_address to_a = local_of(&a), to_b = connected ? to_a : local_of(&b);
+        if (connected)
+            assert_int_equal(fn_udp_connect(&from, &to_a, NULL), FASTNET_OK);
+        size_t count = fill_runs(&sent, &to_a, &to_b);
+        assert_int_equal(fn_udp_send(&from, sent.datagrams, count), count);
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(sent.datagrams[i].outcome, FN_UDP_SENT);
+        assert_int_equal(from.counters.send_calls, 1);
+        assert_int_equal(from.counters.sent, count);
+        assert_int_equal(from.counters.segmented_sends, 3);
+        assert_int_equal(from.counters.segmented, 6 + 3 + 2);
+        assert_int_equal(from.counters.fallbacks, 0);
+        size_t entries = take_apart(&a, &sent, count, &to_a);
+        if (!connected)
+            entries += take_apart(&b, &sent, count, &to_b);
+        assert_int_equal(entries, 4);
+        assert_int_equal(a.counters.coalesced + b.counters.coalesced, 11);
+        assert_int_equal(a.counters.coalesced_receives + b.counters.coalesced_receives, 3);
+        fn_udp_close(&from);
+        fn_udp_close(&a);
+        fn_udp_close(&b);
+    }
+}
+
+static void whoever_does_not_coalesce_receives_single_datagrams(void **state)
+{
+    static test_batch sent, received;
+    (void)state;
+    if (!has_offloads())
+        return;
+    fn_udp from = open_tuned("127.0.0.1", &offloads), to = open_at("127.0.0.1", 0);
+    fn_address target = local_of(&to), source = local_of(&from);
+    for (size_t i = 0; i < BATCH; i++) {
+        memset(sent.bytes[i], (int)i, 100);
+        sent.datagrams[i] = (fn_datagram){.address = target, .data = sent.bytes[i], .length = 100};
+    }
+    assert_int_equal(fn_udp_send(&from, sent.datagrams, BATCH), BATCH);
+    assert_int_equal(from.counters.segmented, BATCH);
+    assert_int_equal(receive_all(&to, &received, BATCH), BATCH);
+    assert_same(&sent, &received, BATCH, &source);
+    fn_udp_close(&from);
+    fn_udp_close(&to);
+}
+
+/* A run that does not fit the interface in one piece, because none of its datagrams does. */
+static void too_big_segments_are_named_and_not_remembered(void **state)
+{
+    static uint8_t bytes[65535];
+    fn_datagram big[2];
+    (void)state;
+    if (!has_offloads())
+        return;
+    fn_udp from = open_tuned("127.0.0.1", &offloads), to = open_at("127.0.0.1", 0);
+    for (size_t i = 0; i < 2; i++)
+        big[i] = (fn_datagram){.address = local_of(&to), .data = bytes, .length = 65530};
+    assert_int_equal(fn_udp_send(&from, big, 2), 0);
+    assert_int_equal(big[0].outcome, FN_UDP_TOO_BIG);
+    assert_int_equal(big[1].outcome, FN_UDP_TOO_BIG);
+    assert_int_equal(from.plain_count, 0);
+    fn_udp_close(&from);
+    fn_udp_close(&to);
 }
 
 /* From now on this process has no IPv6, no recvmmsg and no sendmmsg, like some containers. */
@@ -443,6 +656,67 @@ static int use_a_poor_system(void)
     return received == 3 && memcmp(bytes, got, 3) == 0 ? CHILD_OK : CHILD_RECEIVE;
 }
 
+/* From now on a socket without checksums is what a device without checksum offload is: the kernel
+ * answers EINVAL to segmented sends, and to no others. */
+static void refuse_segmentation(const fn_udp *udp)
+{
+    int on = 1;
+    assert_int_equal(setsockopt((int)udp->handle, SOL_SOCKET, SO_NO_CHECK, &on, sizeof on), 0);
+}
+
+static void a_device_that_refuses_segmentation_is_remembered(void **state)
+{
+    static test_batch sent, received;
+    (void)state;
+    if (!has_offloads())
+        return;
+    fn_udp from = open_tuned("127.0.0.1", &offloads), to = open_at("127.0.0.1", 0);
+    fn_address target = local_of(&to), source = local_of(&from);
+    refuse_segmentation(&from);
+    for (uint64_t round = 1; round <= 3; round++) {
+        for (size_t i = 0; i < 20; i++) {
+            memset(sent.bytes[i], (int)i, 100);
+            sent.datagrams[i] =
+                (fn_datagram){.address = target, .data = sent.bytes[i], .length = 100};
+        }
+        assert_int_equal(fn_udp_send(&from, sent.datagrams, 20), 20);
+        assert_int_equal(receive_all(&to, &received, 20), 20);
+        assert_same(&sent, &received, 20, &source);
+        assert_int_equal(from.counters.fallbacks, 1);
+        assert_int_equal(from.counters.segmented_sends, 0);
+    }
+    assert_int_equal(from.plain_count, 1);
+    assert_true(fn_address_equal(&from.plain[0], &target));
+    /* The batch, the run alone, its 20 parts; then one batch each. */
+    assert_int_equal(from.counters.send_calls, 1 + 1 + 20 + 1 + 1);
+    fn_udp_close(&from);
+    fn_udp_close(&to);
+}
+
+static void too_many_refusals_end_segmentation(void **state)
+{
+    static test_batch sent;
+    fn_udp to[FN_UDP_PLAIN_MAX + 1];
+    (void)state;
+    if (!has_offloads())
+        return;
+    fn_udp from = open_tuned("127.0.0.1", &offloads);
+    refuse_segmentation(&from);
+    for (size_t i = 0; i < COUNT_OF(to); i++) {
+        assert_true(from.segments);
+        to[i] = open_at("127.0.0.1", 0);
+        fn_address target = local_of(&to[i]);
+        for (size_t j = 0; j < 2; j++)
+            sent.datagrams[j] =
+                (fn_datagram){.address = target, .data = sent.bytes[j], .length = 10};
+        assert_int_equal(fn_udp_send(&from, sent.datagrams, 2), 2);
+    }
+    assert_false(from.segments);
+    for (size_t i = 0; i < COUNT_OF(to); i++)
+        fn_udp_close(&to[i]);
+    fn_udp_close(&from);
+}
+
 static void without_ipv6_and_batch_calls_it_falls_back(void **state)
 {
     int status;
@@ -477,8 +751,16 @@ int main(void)
         cmocka_unit_test(ports_can_be_shared_when_all_ask),
         cmocka_unit_test(an_ipv4_socket_cannot_connect_to_ipv6),
         cmocka_unit_test(buffers_are_granted),
+        cmocka_unit_test(single_receives_see_source_order_and_truncation),
+        cmocka_unit_test(single_receives_skip_refusals),
 #ifdef __linux__
         cmocka_unit_test(fragmentation_is_off_for_both_families),
+        cmocka_unit_test(tuning_is_set_for_both_families),
+        cmocka_unit_test(runs_leave_in_one_send_and_arrive_in_one_piece),
+        cmocka_unit_test(whoever_does_not_coalesce_receives_single_datagrams),
+        cmocka_unit_test(too_big_segments_are_named_and_not_remembered),
+        cmocka_unit_test(a_device_that_refuses_segmentation_is_remembered),
+        cmocka_unit_test(too_many_refusals_end_segmentation),
         cmocka_unit_test(without_ipv6_and_batch_calls_it_falls_back),
 #endif
     };

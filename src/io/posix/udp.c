@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include <netinet/in.h>
@@ -34,12 +33,6 @@ static void fn_udp_set_dont_fragment(const fn_udp *udp)
 #endif
 }
 
-static void fn_udp_set_buffer(const fn_udp *udp, int name, uint32_t bytes)
-{
-    if (bytes > 0)
-        fn_socket_set(udp->handle, SOL_SOCKET, name, bytes > INT_MAX ? INT_MAX : (int)bytes);
-}
-
 int fn_udp_open(fn_udp *udp, const fn_udp_options *options, fn_io_error *error)
 {
     fn_socket_bound bound;
@@ -57,8 +50,8 @@ int fn_udp_open(fn_udp *udp, const fn_udp_options *options, fn_io_error *error)
     udp->batch_calls = true;
     udp->counters.fallbacks = bound.fell_back;
     fn_udp_set_dont_fragment(udp);
-    fn_udp_set_buffer(udp, SO_RCVBUF, options->receive_buffer_bytes);
-    fn_udp_set_buffer(udp, SO_SNDBUF, options->send_buffer_bytes);
+    fn_udp_settings_apply(udp, &options->settings);
+    fn_udp_offload_start(udp, &options->settings);
     return FASTNET_OK;
 }
 
@@ -88,20 +81,6 @@ int fn_udp_connect(fn_udp *udp, const fn_address *peer, fn_io_error *error)
 int fn_udp_local(const fn_udp *udp, fn_address *local, fn_io_error *error)
 {
     return fn_socket_local(udp->handle, local, error);
-}
-
-static uint32_t fn_udp_buffer(const fn_udp *udp, int name)
-{
-    int bytes = 0;
-    socklen_t length = sizeof bytes;
-    (void)getsockopt((int)udp->handle, SOL_SOCKET, name, &bytes, &length);
-    return bytes > 0 ? (uint32_t)bytes : 0;
-}
-
-void fn_udp_buffer_bytes(const fn_udp *udp, uint32_t *receive_bytes, uint32_t *send_bytes)
-{
-    *receive_bytes = fn_udp_buffer(udp, SO_RCVBUF);
-    *send_bytes = fn_udp_buffer(udp, SO_SNDBUF);
 }
 
 /* --- receiving ---------------------------------------------------------------------------------
@@ -171,20 +150,6 @@ size_t fn_udp_receive_each(fn_udp *udp, fn_datagram *batch, size_t capacity)
 /* --- sending -----------------------------------------------------------------------------------
  */
 
-bool fn_udp_prepare_send(const fn_udp *udp, const fn_datagram *datagram, fn_udp_slot *slot,
-                         struct msghdr *message)
-{
-    slot->vector = (struct iovec){.iov_base = datagram->data, .iov_len = datagram->length};
-    memset(message, 0, sizeof *message);
-    message->msg_iov = &slot->vector;
-    message->msg_iovlen = 1;
-    if (udp->connected)
-        return true;
-    message->msg_name = &slot->name;
-    message->msg_namelen = fn_sockaddr_encode(&datagram->address, udp->ipv6, &slot->name);
-    return message->msg_namelen > 0;
-}
-
 static fn_udp_outcome fn_udp_classify(int os_error)
 {
     switch (os_error) {
@@ -214,28 +179,38 @@ static void fn_udp_count(fn_udp *udp, fn_udp_outcome outcome)
     ++*counters[outcome];
 }
 
-static fn_udp_outcome fn_udp_attempt(fn_udp *udp, const struct msghdr *message)
+static ssize_t fn_udp_send_call(const fn_udp *udp, const fn_datagram *datagram)
+{
+    fn_sockaddr name;
+    if (udp->connected)
+        return send((int)udp->handle, datagram->data, datagram->length, FN_UDP_FLAGS);
+    socklen_t length = fn_sockaddr_encode(&datagram->address, udp->ipv6, &name);
+    if (length == 0) {
+        errno = EAFNOSUPPORT;
+        return -1;
+    }
+    return sendto((int)udp->handle, datagram->data, datagram->length, FN_UDP_FLAGS, &name.any,
+                  length);
+}
+
+static fn_udp_outcome fn_udp_attempt(fn_udp *udp, const fn_datagram *datagram)
 {
     ssize_t bytes;
     do {
         udp->counters.send_calls++;
-        bytes = sendmsg((int)udp->handle, message, FN_UDP_FLAGS);
+        bytes = fn_udp_send_call(udp, datagram);
     } while (bytes < 0 && errno == EINTR);
     return bytes >= 0 ? FN_UDP_SENT : fn_udp_classify(errno);
 }
 
 fn_udp_outcome fn_udp_send_one(fn_udp *udp, fn_datagram *datagram)
 {
-    fn_udp_slot slot;
-    struct msghdr message;
-    fn_udp_outcome outcome = FN_UDP_TRANSIENT;
-    if (fn_udp_prepare_send(udp, datagram, &slot, &message))
-        outcome = fn_udp_attempt(udp, &message);
+    fn_udp_outcome outcome = fn_udp_attempt(udp, datagram);
     /* A connected socket reports the fate of an earlier datagram in place of sending this one. */
     bool pending = outcome == FN_UDP_REFUSED || outcome == FN_UDP_TRANSIENT;
     if (udp->connected && pending) {
         fn_udp_count(udp, outcome);
-        outcome = fn_udp_attempt(udp, &message);
+        outcome = fn_udp_attempt(udp, datagram);
     }
     fn_udp_count(udp, outcome);
     datagram->outcome = (uint8_t)outcome;

@@ -27,10 +27,6 @@ typedef struct fn_udp_slot {
 void fn_udp_prepare_receive(const fn_udp *udp, fn_datagram *datagram, fn_udp_slot *slot,
                             struct msghdr *message);
 
-/* False when this socket cannot reach the address. */
-bool fn_udp_prepare_send(const fn_udp *udp, const fn_datagram *datagram, fn_udp_slot *slot,
-                         struct msghdr *message);
-
 /* Fills the datagram from what the system wrote. */
 void fn_udp_finish_receive(fn_udp *udp, fn_datagram *datagram, const fn_udp_slot *slot,
                            const struct msghdr *message, size_t bytes);
@@ -44,6 +40,12 @@ fn_udp_outcome fn_udp_send_one(fn_udp *udp, fn_datagram *datagram);
 
 /* From the first unsent datagram on. */
 void fn_udp_mark_blocked(fn_datagram *batch, size_t count);
+
+/* Turns segmentation and coalescing on, as far as they are asked for and this backend has them. */
+void fn_udp_offload_start(fn_udp *udp, const fn_udp_settings *wanted);
+
+/* All other settings. */
+void fn_udp_settings_apply(const fn_udp *udp, const fn_udp_settings *wanted);
 
 size_t fn_udp_receive_each(fn_udp *udp, fn_datagram *batch, size_t capacity);
 size_t fn_udp_send_each(fn_udp *udp, fn_datagram *batch, size_t count);
