@@ -92,6 +92,12 @@ static double in_ms(uint64_t ns)
     return (double)ns / 1e6;
 }
 
+static bool is_reliable(const ping_run *run)
+{
+    return run->messages.channel == FASTNET_CHANNEL_RELIABLE_ORDERED ||
+           run->messages.channel == FASTNET_CHANNEL_RELIABLE;
+}
+
 static uint64_t outstanding(const ping_run *run)
 {
     return run->messages.sent - run->messages.received;
@@ -102,20 +108,28 @@ static bool timed_out(const ping_run *run, uint64_t now_ns)
     return now_ns - run->progress_ns > run->options->connect.timeout_ms * 1000000u;
 }
 
+/* More than this on its way only waits in queues, here or there. */
+static bool is_too_much(const ping_run *run)
+{
+    return is_reliable(run) &&
+           outstanding(run) * run->options->message_bytes > 4u * SESSION_MESSAGE_BYTES_MAX;
+}
+
 static bool is_finished(const ping_run *run, uint64_t now_ns)
 {
     if (run->link.ended) {
         return true;
     }
     if (run->messages.sent < run->options->count && !stop_asked) {
-        return run->queue_full && timed_out(run, now_ns);
+        return (run->queue_full || is_too_much(run)) && timed_out(run, now_ns);
     }
     return outstanding(run) == 0 || timed_out(run, now_ns);
 }
 
 static bool is_due(const ping_run *run, uint64_t now_ns)
 {
-    if (run->messages.sent == run->options->count || stop_asked || run->link.ended) {
+    if (run->messages.sent == run->options->count || stop_asked || run->link.ended ||
+        is_too_much(run)) {
         return false;
     }
     if (run->options->interval_us > 0) {
@@ -174,7 +188,7 @@ static uint32_t wait_us(const ping_run *run)
     if (run->options->spin) {
         return 0;
     }
-    if (run->queue_full) {
+    if (run->queue_full || is_too_much(run)) {
         return WAIT_FULL_QUEUE_US;
     }
     if (run->options->interval_us == 0 || run->messages.sent == run->options->count) {
@@ -295,13 +309,11 @@ static int connect_failed(ping_run *run)
 static int exit_code(const ping_run *run)
 {
     const probe *messages = &run->messages;
-    bool reliable = messages->channel == FASTNET_CHANNEL_RELIABLE_ORDERED ||
-                    messages->channel == FASTNET_CHANNEL_RELIABLE;
     bool short_of = messages->sent < run->options->count && !stop_asked;
     if (messages->damaged > 0 || messages->received == 0 || run->link.ended || short_of) {
         return TOOL_LOST;
     }
-    return reliable && outstanding(run) > 0 ? TOOL_LOST : TOOL_OK;
+    return is_reliable(run) && outstanding(run) > 0 ? TOOL_LOST : TOOL_OK;
 }
 
 static int ping(ping_run *run)
