@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { CAPACITY_MIN = 16 };
+enum { CAPACITY_MIN = 16, CAPACITY_KEPT = 64 };
 
 void fn_id_ring_free(fn_id_ring *ring, fn_store *store)
 {
@@ -48,11 +48,13 @@ uintptr_t *fn_id_ring_at(const fn_id_ring *ring, uint64_t id)
     return &ring->words[id & (ring->capacity - 1)];
 }
 
-void fn_id_ring_advance(fn_id_ring *ring)
+void fn_id_ring_advance(fn_id_ring *ring, fn_store *store)
 {
     if (ring->count > 0) {
         ring->words[ring->base & (ring->capacity - 1)] = 0;
         ring->count--;
     }
     ring->base++;
+    if (ring->count == 0 && ring->capacity > CAPACITY_KEPT)
+        fn_id_ring_free(ring, store);
 }

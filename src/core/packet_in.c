@@ -28,7 +28,7 @@ static void on_outcome(fn_conn *conn, packet_in *packet, const fn_message_frame 
     case FN_RECEIVE_DIRECT: {
         uint64_t cost = channel->send.reliable ? fn_flow_cost(frame->bytes) : 0;
         fn_report_message(conn, packet->now_ns, frame, (uint32_t)cost);
-        whole = fn_receive_queue_next_ready(&channel->receive);
+        whole = fn_receive_queue_next_ready(&channel->receive, &conn->store);
         break;
     }
     case FN_RECEIVE_MEMORY:
@@ -56,7 +56,7 @@ static void on_outcome(fn_conn *conn, packet_in *packet, const fn_message_frame 
     }
     while (whole != NULL) {
         fn_report_inbound(conn, packet->now_ns, whole);
-        whole = fn_receive_queue_next_ready(&channel->receive);
+        whole = fn_receive_queue_next_ready(&channel->receive, &conn->store);
     }
 }
 

@@ -84,10 +84,10 @@ void fn_receive_queue_free(fn_receive_queue *queue, fn_store *store)
     queue->partial_count = 0;
 }
 
-static void skip_done(fn_receive_queue *queue)
+static void skip_done(fn_receive_queue *queue, fn_store *store)
 {
     while (queue->ring.count > 0 && *fn_id_ring_at(&queue->ring, queue->ring.base) == DONE)
-        fn_id_ring_advance(&queue->ring);
+        fn_id_ring_advance(&queue->ring, store);
 }
 
 /* The first sight of an id that can be delivered as it lies in the datagram. */
@@ -100,9 +100,9 @@ static fn_receive_outcome accept_direct(fn_receive_queue *queue, const fn_receiv
     if (!fn_flow_on_message(context->flow, frame->total_bytes))
         return FN_RECEIVE_BAD_FLOW;
     if (at_base) {
-        fn_id_ring_advance(&queue->ring);
+        fn_id_ring_advance(&queue->ring, context->store);
         if (queue->mode == FASTNET_MODE_RELIABLE)
-            skip_done(queue);
+            skip_done(queue, context->store);
     } else {
         *fn_id_ring_at(&queue->ring, frame->id) = DONE;
     }
@@ -127,15 +127,16 @@ static fn_receive_outcome begin(fn_receive_queue *queue, const fn_receive_contex
     return FN_RECEIVE_NOTHING;
 }
 
-static fn_receive_outcome complete(fn_receive_queue *queue, fn_inbound *message, fn_inbound **whole)
+static fn_receive_outcome complete(fn_receive_queue *queue, const fn_receive_context *context,
+                                   fn_inbound *message, fn_inbound **whole)
 {
     if (queue->mode == FASTNET_MODE_RELIABLE) {
         *fn_id_ring_at(&queue->ring, message->id) = DONE;
-        skip_done(queue);
+        skip_done(queue, context->store);
         *whole = message;
         return FN_RECEIVE_WHOLE;
     }
-    *whole = fn_receive_queue_next_ready(queue);
+    *whole = fn_receive_queue_next_ready(queue, context->store);
     return *whole != NULL ? FN_RECEIVE_WHOLE : FN_RECEIVE_NOTHING;
 }
 
@@ -163,17 +164,17 @@ static fn_receive_outcome reliable_frame(fn_receive_queue *queue, const fn_recei
     if (is_complete(message))
         return FN_RECEIVE_NOTHING;
     fill(message, frame);
-    return is_complete(message) ? complete(queue, message, whole) : FN_RECEIVE_NOTHING;
+    return is_complete(message) ? complete(queue, context, message, whole) : FN_RECEIVE_NOTHING;
 }
 
-fn_inbound *fn_receive_queue_next_ready(fn_receive_queue *queue)
+fn_inbound *fn_receive_queue_next_ready(fn_receive_queue *queue, fn_store *store)
 {
     if (queue->mode != FASTNET_MODE_RELIABLE_ORDERED || queue->ring.count == 0)
         return NULL;
     fn_inbound *message = (fn_inbound *)*fn_id_ring_at(&queue->ring, queue->ring.base);
     if (message == NULL || !is_complete(message))
         return NULL;
-    fn_id_ring_advance(&queue->ring);
+    fn_id_ring_advance(&queue->ring, store);
     return message;
 }
 

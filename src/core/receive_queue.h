@@ -73,7 +73,7 @@ fn_receive_outcome fn_receive_queue_frame(fn_receive_queue *queue,
                                           const fn_message_frame *frame, fn_inbound **whole);
 
 /* Ordered: the next message that was waiting for the one before it; NULL when none is. */
-fn_inbound *fn_receive_queue_next_ready(fn_receive_queue *queue);
+fn_inbound *fn_receive_queue_next_ready(fn_receive_queue *queue, fn_store *store);
 
 /* Unreliable: drops partial messages that are too old; returns how many. */
 uint32_t fn_receive_queue_expire(fn_receive_queue *queue, fn_store *store, uint64_t now_ns);

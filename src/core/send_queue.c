@@ -75,27 +75,27 @@ bool fn_send_queue_add(fn_send_queue *queue, fn_store *store, const void *data, 
     return true;
 }
 
-static void trim(fn_send_queue *queue)
+static void trim(fn_send_queue *queue, fn_store *store)
 {
     while (queue->ring.count > 0 && *fn_id_ring_at(&queue->ring, queue->ring.base) == 0)
-        fn_id_ring_advance(&queue->ring);
+        fn_id_ring_advance(&queue->ring, store);
     if (queue->send_id < queue->ring.base)
         queue->send_id = queue->ring.base;
 }
 
 /* The queue lets go of a message; what becomes of its block is the caller's business. */
-static void forget(fn_send_queue *queue, fn_outbound *message)
+static void forget(fn_send_queue *queue, fn_store *store, fn_outbound *message)
 {
     fn_list_remove(&message->link);
     queue->queued_bytes -= (uint32_t)fn_flow_cost(message->bytes);
     *fn_id_ring_at(&queue->ring, message->id) = 0;
-    trim(queue);
+    trim(queue, store);
 }
 
 static void finish(fn_send_queue *queue, fn_store *store, fn_outbound *message, bool delivered,
                    fn_send_outcome *outcome)
 {
-    forget(queue, message);
+    forget(queue, store, message);
     if (!message->tagged) {
         fn_store_free(store, message);
         return;
@@ -214,7 +214,7 @@ void fn_send_queue_take(fn_send_queue *queue, fn_store *store, const fn_send_run
     queue->send_id = message->id + 1;
     if (queue->reliable || message->tagged)
         return;
-    forget(queue, message);
+    forget(queue, store, message);
     fn_store_free(store, message);
 }
 

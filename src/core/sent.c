@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+enum {
+    CAPACITY_KEPT = 64, /* of a ring whose flight is over */
+    LATE_PACKETS = 32   /* an acknowledgement may be so late and still tell of a false alarm */
+};
+
 void fn_sent_init(fn_sent *sent, uint32_t records_max)
 {
     memset(sent, 0, sizeof *sent);
@@ -32,11 +37,9 @@ void fn_sent_free(fn_sent *sent, fn_store *store)
     sent->base = sent->next;
 }
 
-static bool grow(fn_sent *sent, fn_store *store)
+/* Moves the records into a ring of another size, where they fit. */
+static bool resize(fn_sent *sent, fn_store *store, uint32_t capacity)
 {
-    uint32_t capacity = sent->capacity == 0 ? FN_SENT_RECORDS_MIN : sent->capacity * 2;
-    if (capacity > sent->records_max)
-        return false;
     fn_sent_packet *records = fn_store_alloc(store, capacity * sizeof *records);
     if (records == NULL)
         return false;
@@ -46,6 +49,12 @@ static bool grow(fn_sent *sent, fn_store *store)
     sent->records = records;
     sent->capacity = capacity;
     return true;
+}
+
+static bool grow(fn_sent *sent, fn_store *store)
+{
+    uint32_t capacity = sent->capacity == 0 ? FN_SENT_RECORDS_MIN : sent->capacity * 2;
+    return capacity <= sent->records_max && resize(sent, store, capacity);
 }
 
 bool fn_sent_reserve(fn_sent *sent, fn_store *store, uint32_t more)
@@ -105,21 +114,27 @@ void fn_sent_pop_back(fn_sent *sent, fn_store *store)
 }
 
 /* A record is in nobody's way once it is done, or once a later number was acknowledged and it is
- * one that will never be: skipped, asking for no ack, or lost long ago. */
-static bool is_over(const fn_sent_packet *packet, bool below_acked)
+ * one that will never be: skipped, asking for no ack, or lost and really late. */
+static bool is_over(const fn_sent_packet *packet, uint64_t below_acked)
 {
-    if (packet->state == FN_SENT_DONE)
+    switch ((fn_sent_state)packet->state) {
+    case FN_SENT_DONE:
         return true;
-    return below_acked && (packet->state != FN_SENT_OUT || !packet->eliciting);
+    case FN_SENT_LOST:
+        return below_acked > LATE_PACKETS;
+    case FN_SENT_SKIPPED:
+        return below_acked > 0;
+    case FN_SENT_OUT:
+        break;
+    }
+    return below_acked > 0 && !packet->eliciting;
 }
 
+/* The ring of a flight that was large once. */
 static void shrink(fn_sent *sent, fn_store *store)
 {
-    if (sent->capacity <= FN_SENT_RECORDS_MIN || sent->base != sent->next)
-        return;
-    fn_store_free(store, sent->records);
-    sent->records = NULL;
-    sent->capacity = 0;
+    if (sent->capacity > 2 * CAPACITY_KEPT && fn_sent_count(sent) <= CAPACITY_KEPT * 3 / 4)
+        resize(sent, store, CAPACITY_KEPT);
 }
 
 void fn_sent_drop_front(fn_sent *sent, fn_store *store)
@@ -134,7 +149,7 @@ void fn_sent_trim(fn_sent *sent, uint64_t largest_acked, fn_store *store)
 {
     while (sent->base < sent->next) {
         fn_sent_packet *packet = slot(sent, sent->base);
-        if (!is_over(packet, sent->base < largest_acked))
+        if (!is_over(packet, fn_sub_saturating(largest_acked, sent->base)))
             break;
         drop_notes(packet, store);
         sent->base++;

@@ -4,8 +4,8 @@
  * Packets are acknowledged or lost; what they carried is kept here as small notes, so that the
  * queues can be told. Every number has a record, also the skipped ones (an acknowledgement of such
  * a number was given without receipt) and packets that ask for no ack. Records lie in one ring in
- * the endpoint's pool that grows by doubling and shrinks when it is empty; lookup by number is one
- * subtraction.
+ * the endpoint's pool that grows by doubling and shrinks when little is out; lookup by number is
+ * one subtraction.
  */
 #ifndef FN_CORE_SENT_H
 #define FN_CORE_SENT_H
