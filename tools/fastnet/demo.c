@@ -142,8 +142,8 @@ static int demo(demo_run *run)
         }
     }
     if (session_open(&run->link, &options->connect, options->host) != FASTNET_OK) {
-        return tool_fail("demo", TOOL_UNREACHABLE, "cannot connect to %s: %s (%s)", options->host,
-                         run->link.text, fastnet_result_name(run->link.result));
+        return tool_fail("demo", TOOL_UNREACHABLE, "%s: %s (%s)", options->host, run->link.text,
+                         fastnet_result_name(run->link.result));
     }
     FastNetPeerInfo info = {.struct_size = sizeof info};
     fastnet_peer_info(run->link.endpoint, run->link.peer, &info);

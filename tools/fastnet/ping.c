@@ -300,10 +300,9 @@ static int connect_failed(ping_run *run)
     if (run->options->json) {
         print_json(run);
     }
-    return tool_fail("ping",
-                     run->link.result == FASTNET_ERR_ARGUMENT ? TOOL_USAGE : TOOL_UNREACHABLE,
-                     "cannot connect to %s: %s (%s)", run->options->host, run->link.text,
-                     fastnet_result_name(run->link.result));
+    return tool_fail(
+        "ping", run->link.result == FASTNET_ERR_ARGUMENT ? TOOL_USAGE : TOOL_UNREACHABLE,
+        "%s: %s (%s)", run->options->host, run->link.text, fastnet_result_name(run->link.result));
 }
 
 static int exit_code(const ping_run *run)
