@@ -125,10 +125,12 @@ static void paced(uint64_t from, uint64_t to)
     uint64_t begin_ns = bench_now_ns();
     for (uint64_t number = from; number < to && !time_is_up(begin_ns);) {
         uint64_t due_ns = begin_ns + (number - from) * BENCH_NS_PER_S / rate;
-        if (bench_now_ns() >= due_ns) {
-            number += send_number(number);
-        } else {
+        if (bench_now_ns() < due_ns) {
             wait_until(due_ns);
+        } else if (send_number(number)) {
+            number++;
+        } else {
+            peer_step(driver.spinning ? 0 : BULK_WAIT_NS);
         }
     }
 }
@@ -233,7 +235,7 @@ static int run(void)
     cpu_ns = bench_cpu_ns(0) - cpu_ns;
     server_cpu_ns = server ? bench_cpu_ns(server) - server_cpu_ns : 0;
     allocations = bench_allocations() - allocations;
-    settle(work->answered ? GRACE_NS : GRACE_LINK_NS, work->answered);
+    settle(work->run == paced && !work->answered ? GRACE_LINK_NS : GRACE_NS, work->answered);
 
     bench_report_begin("client");
     bench_report_count("connect_ns", connect_ns);
