@@ -239,10 +239,11 @@ void fn_conn_on_validated(fn_conn *conn, uint8_t path, uint64_t now_ns)
     conn->active = path;
     conn->loss.backoff = 0;
     conn->clock_at_ns = now_ns;
+    /* The session goes on where it was left: ask for what is missing there at once. And a client
+     * that is connected speaks until it is heard, so that the server can be connected too. */
+    conn->ping_due = true;
     if (!first) {
         conn->path_pending = true;
-        /* The session goes on where it was left: ask for what is missing there at once. */
-        conn->ping_due = true;
         return;
     }
     if (conn->state == FN_CONN_VALIDATING)

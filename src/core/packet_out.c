@@ -6,6 +6,7 @@
 enum {
     SKIP_ONE_IN = 256,      /* numbers never sent: RFC 9000 §21.4 */
     ACKS_ONLY_MAX = 32,     /* then one asks for an ack, so that old ranges can be forgotten */
+    PADDED_BY_CLIENT = 4,   /* challenges of a path */
     RECORDS_PER_PACKET = 2, /* itself, and a skipped number after it */
     ACK_BYTES_MAX = 96 /* so that a unit still fits behind it, with a ping and credit, into 1200 */
 };
@@ -419,7 +420,8 @@ static size_t path_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8
         fn_frame_write_ping(&packet.writer, now_ns);
         asks_for_ack(&packet, false); /* the challenge has a timer of its own */
     }
-    if (challenge)
+    /* The first ones show that large ones pass; the rest has to do with what may still be sent. */
+    if (challenge && path->challenges_sent <= (conn->config.is_client ? PADDED_BY_CLIENT : 1))
         pad(&packet, bytes_max);
     return finish(&packet);
 }

@@ -74,7 +74,7 @@ static void check_idle(fn_conn *conn, uint64_t now_ns)
 static bool may_give_up(const fn_conn *conn, const fn_path *path, uint64_t now_ns)
 {
     if (!conn->config.is_client)
-        return true;
+        return conn->active != FN_CONN_PATH_UNKNOWN;
     return path->received_bytes <= FN_CONN_FIRST_CREDIT_BYTES &&
            now_ns - conn->idle.received_ns <= FN_NS_PER_S;
 }
