@@ -3,13 +3,14 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 
 .NOTPARALLEL:
-.PHONY: help demo test test-full release format lint install clean
+.PHONY: help demo test test-full release bench format lint install clean
 
 help:
 	@echo "make demo       build, then run a server and a client that talk on all four channels"
 	@echo "make test       build with ASan and UBSan, run the test suite"
 	@echo "make test-full  also the long tests, TSan, the portable backend, fuzzing, clang-tidy"
 	@echo "make release    build/release: libfastnet.so, libfastnet.a and the command fastnet"
+	@echo "make bench      FastNet beside ENet, QUIC and TLS over TCP; BENCH='--quick' or '--help'"
 	@echo "make install    install the release build below PREFIX ($(PREFIX)); DESTDIR works"
 	@echo "make format     rewrite all C files with clang-format"
 	@echo "make lint       the lints of the test suite, and clang-tidy"
@@ -38,6 +39,13 @@ test-full:
 		scripts/build $$preset $(JOBS) && ctest --preset $$preset -j $(JOBS) || exit 1; done
 	@scripts/build dev $(JOBS)
 	@ctest --preset full -j $(JOBS)
+
+# A peer whose library cannot be had is left out; the rest still runs.
+bench:
+	@scripts/setup build
+	@scripts/setup bench || echo "going on without what is missing"
+	@scripts/build bench $(JOBS)
+	@python3 bench/run.py $(BENCH)
 
 lint:
 	@scripts/setup full

@@ -77,7 +77,8 @@ class Throughput(Case):
                       "workload": "bulk", "warmup": 0}
             answered, said = bench.pair(self.program, {**common, "role": "sink"},
                                         {**common, "count": 0, "seconds": seconds}, 60)
-            sent, sent_ns, sent_cpu_ns = said["sent"], said["wall_ns"], said["cpu_ns"]
+            sent = said["sent"] - said.get("dropped_messages", 0)
+            sent_ns, sent_cpu_ns = said["wall_ns"], said["cpu_ns"]
             received, received_ns = answered["received"], answered["elapsed_ns"]
             received_cpu_ns = said["server_cpu_ns"]
         if not received or not received_ns:

@@ -4,12 +4,15 @@ import os
 import shutil
 import subprocess
 
+from . import summary
+
 TERMINALS = {
     "svg": 'svg size 900,520 enhanced font "sans-serif,13" background "#ffffff"',
     "png": 'pngcairo size 1350,780 enhanced font "sans-serif,15" background "#ffffff"',
 }
 COLOURS = {
     "raw UDP": "#808080", "raw UDP + AEAD": "#404040", "floor": "#808080",
+    "floor, GSO": "#808080", "floor, sendmmsg": "#a0a0a0",
     "FastNet unreliable": "#0060c0", "FastNet reliable ordered": "#00a0e0", "FastNet": "#0060c0",
     "FastNet reliable": "#0060c0",
     "ENet unreliable": "#e08000", "ENet reliable": "#b05000",
@@ -55,7 +58,7 @@ def bar_plot(rows, commands, unit):
     """rows: [(name, value, low, high)]; each bar with its number and the spread of the rounds."""
     lines = ["$bars << EOD"]
     for number, (name, value, low, high) in enumerate(rows):
-        lines.append(f"{number} {value} {low} {high} {quoted(name)} \"{value:.3g}\" "
+        lines.append(f"{number} {value} {low} {high} {quoted(name)} {quoted(summary.number(value))} "
                      f"{int(COLOURS.get(name, '#000000')[1:], 16)}")
     lines.append("EOD")
     return [*lines, *commands, "set nokey", "set boxwidth 0.6", "set style fill solid 0.85 noborder",

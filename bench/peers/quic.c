@@ -21,7 +21,7 @@
 
 enum {
     ID_BYTES = 16,
-    QUEUE_DATAGRAMS = 64,
+    QUEUE_DATAGRAMS = 1024,
     STREAM_BYTES = 1 << 21, /* unacknowledged or unsent: a power of two */
     CREDIT_BYTES = 1 << 24,
     UDP_BYTES_MAX = 1452,
