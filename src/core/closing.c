@@ -57,6 +57,9 @@ void fn_closing_on_frame(fn_conn *conn, uint64_t now_ns, const fn_close_frame *c
     if (conn->state == FN_CONN_DRAINING || conn->state == FN_CONN_DEAD)
         return;
     bool ours_first = conn->state == FN_CONN_CLOSING;
+    /* It was connected, spoke, and left, all before its path was validated: what it said counts. */
+    if (conn->state == FN_CONN_VALIDATING && !fn_list_empty(&conn->ready))
+        conn->connected_pending = true;
     fn_closing *closing = &conn->closing;
     conn->state = FN_CONN_DRAINING;
     closing->dead_at_ns = now_ns + 3 * fn_conn_probe_timeout_ns(conn);
