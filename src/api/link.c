@@ -7,6 +7,8 @@
 #include "api/incoming.h"
 #include "api/outgoing.h"
 
+#define KEY_LEFT_NS_MIN (FN_WORK_BUDGET_NS / 4 * 3)
+
 enum {
     ENDING_MARGIN = 64, /* links that only have their last bytes to send */
     GENERATION_BITS = 32,
@@ -263,6 +265,16 @@ static void step(FastNetEndpoint *endpoint, fn_link *link, fn_work_budget *budge
     fn_link_settle(endpoint, link, now_ns);
 }
 
+/* A signature takes milliseconds with a large key: it is begun early in a poll, or in the next. */
+static bool may_step(const FastNetEndpoint *endpoint, const fn_link *link,
+                     const fn_work_budget *budget)
+{
+    bool wants_key = fn_handshake_wants_private_key(&link->handshake);
+    uint64_t left_ns = fn_sub_saturating(budget->end_ns, endpoint->now_ns);
+    return fn_work_budget_may_step(budget, endpoint->now_ns, wants_key) &&
+           (!wants_key || left_ns >= KEY_LEFT_NS_MIN);
+}
+
 /* Everybody gets one turn: new work of this round goes behind the last one. */
 static void work_round(FastNetEndpoint *endpoint, fn_work_budget *budget)
 {
@@ -272,8 +284,7 @@ static void work_round(FastNetEndpoint *endpoint, fn_work_budget *budget)
     while (node != NULL && endpoint->now_ns < budget->end_ns) {
         fn_link *link = FN_CONTAINER_OF(node, fn_link, work);
         fn_list_node *next = node != last ? fn_list_next(work, node) : NULL;
-        bool wants_key = fn_handshake_wants_private_key(&link->handshake);
-        if (fn_work_budget_may_step(budget, endpoint->now_ns, wants_key)) {
+        if (may_step(endpoint, link, budget)) {
             step(endpoint, link, budget, endpoint->now_ns);
             fn_endpoint_clock(endpoint);
         }
@@ -294,5 +305,6 @@ bool fn_links_work(FastNetEndpoint *endpoint)
     work_round(endpoint, &budget);
     links->spent_ns += endpoint->now_ns - start_ns;
     links->key_used = budget.key_used;
-    return fn_list_empty(&links->work) || (!links->key_used && links->spent_ns < FN_WORK_BUDGET_NS);
+    return fn_list_empty(&links->work) ||
+           (!links->key_used && links->spent_ns + KEY_LEFT_NS_MIN <= FN_WORK_BUDGET_NS);
 }
