@@ -212,6 +212,22 @@ static const char *judge_bulk(fn_world *world)
     return NULL;
 }
 
+/* More fits between the two than may be on its way. */
+static void long_fat(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->sessions = 1;
+    config->tick_ns = 0;
+    config->limits.replay_window_packets = 1024;
+    config->limits.receive_window_bytes = 4u << 20;
+    set_links(config, (fn_link_config){.delay_ns = 100 * MS});
+    for (uint32_t i = 0; i < 2; i++) {
+        config->load[i].bulk_bytes = 6u << 20;
+        config->load[i].bulk_message_bytes = 1000;
+        config->load[i].bulk_channel = FASTNET_CHANNEL_RELIABLE;
+    }
+}
+
 /* --- paths --- */
 
 static void change_mtu(fn_world *world)
@@ -219,6 +235,17 @@ static void change_mtu(fn_world *world)
     static const uint32_t sizes[] = {1200, 1232, 1280, 1400, 1452, 0};
     uint64_t which = fn_rng_below(&world->rng, FN_ARRAY_COUNT(sizes));
     fn_world_set_mtu(world, any_session(world), sizes[which]);
+}
+
+/* What is too large for the path is a probe, or one flight before the change was noticed. */
+static const char *judge_mtu(fn_world *world)
+{
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
+        const fn_link_counts *counts = &world->links[i].counts;
+        if (counts->too_large * 100 > counts->entered * 15)
+            return "datagrams go on being larger than the path";
+    }
+    return NULL;
 }
 
 static void mtu(fn_world_config *config, fn_rng *rng)
@@ -713,7 +740,8 @@ static const char *judge_backpressure(fn_world *world)
     X(corrupt, corrupt, NULL, NULL, 5, "15 % arrive with other bits")                            \
     X(ratelimit, ratelimit, NULL, NULL, 6, "a narrow link with a short queue")                   \
     X(bulk_both_ways, bulk_both_ways, judge_bulk, NULL, 10, "both sides send all they can")      \
-    X(mtu, mtu, NULL, NULL, 8, "the path's MTU shrinks and grows, silently")                     \
+    X(long_fat, long_fat, judge_bulk, NULL, 8, "more than a replay window between the two")      \
+    X(mtu, mtu, judge_mtu, NULL, 8, "the path's MTU shrinks and grows, silently")                \
     X(mtu_reported, mtu_reported, NULL, NULL, 8, "likewise, and the system says so")             \
     X(large_datagrams, large_datagrams, NULL, NULL, 5, "datagrams of up to 9000 bytes")          \
     X(blackout, blackout, NULL, NULL, 8, "partitions, one way and both ways")                    \

@@ -84,7 +84,8 @@ static const char *read_frames(const uint8_t *text, size_t bytes, fn_tap_packet 
     return NULL;
 }
 
-static const char *check_flight(fn_tap *tap, uint64_t now_ns, uint64_t number)
+/* Packets that ask for no ack (sent_ns 0) may come too late: nothing waits for them. */
+static const char *check_flight(fn_tap *tap, uint64_t now_ns, uint64_t number, bool eliciting)
 {
     if (number >= tap->sent_capacity) {
         tap->sent_capacity = number < 512 ? 1024 : number * 2;
@@ -93,8 +94,9 @@ static const char *check_flight(fn_tap *tap, uint64_t now_ns, uint64_t number)
             abort();
     }
     for (uint64_t skipped = tap->next; skipped <= number; skipped++)
-        tap->sent_ns[skipped] = now_ns;
-    while (tap->sent_ns[tap->flight_first] + tap->flight_ns < now_ns)
+        tap->sent_ns[skipped] = 0;
+    tap->sent_ns[number] = eliciting ? now_ns : 0;
+    while (tap->flight_first < number && tap->sent_ns[tap->flight_first] + tap->flight_ns < now_ns)
         tap->flight_first++;
     if (number - tap->flight_first > tap->flight_max)
         return "more than half of the replay window is in flight";
@@ -134,7 +136,7 @@ const char *fn_tap_sent(fn_tap *tap, uint64_t now_ns, const uint8_t *datagram, s
     follow_phase(tap, header.phase);
     const char *complaint = open_copy(tap, &header, datagram, bytes, out);
     if (complaint == NULL)
-        complaint = check_flight(tap, now_ns, out->number);
+        complaint = check_flight(tap, now_ns, out->number, out->eliciting);
     tap->next = out->number + 1;
     return complaint;
 }

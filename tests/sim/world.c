@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define CONNECT_DEADLINE_NS (60 * FN_NS_PER_S)
-/* Of fn_world_heal(), and of what may become of a link before. */
+/* Of fn_world_heal(), and the least of what `change` may make of a link. */
 #define HEALTHY_RTT_NS      (40 * FN_NS_PER_MS)
 #define CHANGING_RTT_NS_MIN (2 * FN_NS_PER_MS)
 
@@ -154,8 +154,8 @@ static void conn_init(fn_world *world, fn_end *end, const uint8_t *send_secret,
     };
     fn_tap_init(&end->tap, send_secret, end->peer->receiver_id,
                 from->limits.replay_window_packets / 2,
-                fn_min_u64(from->link[0].delay_ns + from->link[1].delay_ns,
-                           from->change == NULL ? HEALTHY_RTT_NS : CHANGING_RTT_NS_MIN));
+                from->change == NULL ? from->link[0].delay_ns + from->link[1].delay_ns
+                                     : CHANGING_RTT_NS_MIN);
     size_t bytes = fn_conn_bytes(&config, &shared);
     end->memory = aligned_alloc(16, fn_align_up(bytes, 16));
     if (end->memory == NULL)
@@ -401,8 +401,11 @@ void fn_world_heal(fn_world *world)
 {
     world->quiet = true;
     world->config.prompt_unreliable = false;
-    for (uint32_t i = 0; i < 2 * world->config.sessions; i++)
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
         world->links[i].config = (fn_link_config){.delay_ns = HEALTHY_RTT_NS / 2};
+        fn_tap *tap = &world->ends[i].tap;
+        tap->flight_ns = fn_min_u64(tap->flight_ns, HEALTHY_RTT_NS);
+    }
 }
 
 /* --- questions --- */
