@@ -1,4 +1,5 @@
-# The command `fastnet` and the examples: the library's first users, so they see include/ only.
+# The command `fastnet` and the examples: the library's first users, so they see include/ only
+# (the lint holds them to it; `fastnet netem` brings a library of its own, decision 0002).
 
 # fn_program(TARGET t NAME n FOLDER f OUTPUT o): every `*.c` of a folder in one program.
 function(fn_program)
@@ -19,6 +20,10 @@ endfunction()
 
 fn_program(TARGET fastnet_command NAME fastnet FOLDER "${PROJECT_SOURCE_DIR}/tools/fastnet"
            OUTPUT "${PROJECT_BINARY_DIR}")
+if(TARGET fastnet_command AND TARGET fn_netem)
+    target_link_libraries(fastnet_command PRIVATE fn_netem)
+    target_compile_definitions(fastnet_command PRIVATE TOOL_HAS_NETEM)
+endif()
 if(FASTNET_EXAMPLES)
     file(GLOB fn_examples CONFIGURE_DEPENDS LIST_DIRECTORIES true "${PROJECT_SOURCE_DIR}/examples/*")
     foreach(folder IN LISTS fn_examples)
