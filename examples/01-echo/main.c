@@ -98,8 +98,8 @@ int main(int argc, char **argv)
         return run_client(argv[2]);
     }
     if ((argc == 4 || argc == 6) && strcmp(argv[1], "server") == 0) {
-        uint16_t udp_port = argc == 6 ? (uint16_t)atoi(argv[4]) : 7777;
-        uint16_t tls_port = argc == 6 ? (uint16_t)atoi(argv[5]) : TLS_PORT;
+        uint16_t udp_port = argc == 6 ? (uint16_t)strtoul(argv[4], NULL, 10) : 7777;
+        uint16_t tls_port = argc == 6 ? (uint16_t)strtoul(argv[5], NULL, 10) : TLS_PORT;
         return run_server(argv[2], argv[3], udp_port, tls_port);
     }
     fprintf(stderr, "usage: 01-echo server CERT KEY [UDP_PORT TLS_PORT]\n"

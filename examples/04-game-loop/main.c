@@ -120,7 +120,7 @@ int main(int argc, char **argv)
     Local local;
     Player players[PLAYERS] = {{0}};
     Client clients[PLAYERS] = {{0}};
-    uint32_t frames = (uint32_t)(argc > 1 ? atoi(argv[1]) : 3) * FRAMES_PER_S;
+    uint32_t frames = (uint32_t)(argc > 1 ? strtoul(argv[1], NULL, 10) : 3) * FRAMES_PER_S;
     local_start(&local);
     FastNetEndpoint *server = local_server(&local);
     for (int i = 0; i < PLAYERS; i++) {

@@ -90,7 +90,7 @@ int main(int argc, char **argv)
 {
     Local local;
     Loop loop = {0};
-    uint32_t ticks_wanted = (uint32_t)(argc > 1 ? atoi(argv[1]) : 2) * 10;
+    uint32_t ticks_wanted = (uint32_t)(argc > 1 ? strtoul(argv[1], NULL, 10) : 2) * 10;
     local_start(&local);
     loop.server = local_server(&local);
     loop.client = local_client(&local, loop.server, &loop.peer);
