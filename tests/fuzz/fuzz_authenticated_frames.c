@@ -100,7 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     start(&attack, fn_read_u8(&reader));
     for (int i = 0; i < 200 && fn_reader_left(&reader) >= 2; i++) {
         uint8_t what = fn_read_u8(&reader);
-        size_t length = fn_min_size(fn_read_u8(&reader), fn_reader_left(&reader));
+        size_t length = fn_read_u8(&reader);
+        length = fn_min_size(length, fn_reader_left(&reader));
         run_record(&attack, what, fn_read_bytes(&reader, length), length);
     }
     for (int i = 0; i < 8; i++)
