@@ -251,7 +251,17 @@ typedef struct FastNetConfig {
     void *resolve_user;
     void (*key_log)(void *user, const char *line); /* debugging only: writes secrets (NSS key log format) */
     void *key_log_user;
+    const struct FastNetSocketConfig *socket; /* fastnet/tuning.h; NULL = fastnet_socket_config_default() */
+    uint32_t spin_us;                /* 100: after a datagram came or went, a waiting fastnet_poll() looks
+                                        for the next one this long before it blocks, as long as that
+                                        pays; 0 = block at once; FASTNET_SPIN_ALWAYS = never block */
+    uint32_t keep_warm_us;           /* 0 = off: while it spins, one datagram to a private loopback
+                                        socket per so many microseconds keeps the system's send path
+                                        in the caches (100 is good). For low rates; costs CPU */
 } FastNetConfig;
+
+/* FastNetConfig.spin_us: fastnet_poll() uses all of its timeout_us (and one core) for looking. */
+#define FASTNET_SPIN_ALWAYS UINT32_MAX
 
 /* How one outgoing connection verifies and introduces itself. Zeroed memory with struct_size
  * set (fastnet_connect_options_init()) means: the endpoint's roots, the host's name. */
@@ -467,6 +477,17 @@ typedef struct FastNetEndpointStats {
     uint64_t rejected_datagrams;     /* replayed, forged or malformed */
     uint64_t send_calls;             /* system calls */
     uint64_t receive_calls;
+    uint64_t segmented_sends;        /* several datagrams in one, cut by the system (GSO) ... */
+    uint64_t segmented_datagrams;    /* ... so many in all */
+    uint64_t coalesced_receives;     /* several datagrams in one, joined by the system (GRO) ... */
+    uint64_t coalesced_datagrams;    /* ... so many in all */
+    uint64_t fallbacks;              /* times that a plainer way had to be taken: no IPv6, no batch
+                                        calls, no segmentation on the way to an address */
+    uint64_t blocking_waits;         /* of fastnet_poll() */
+    uint64_t spins;                  /* times that it looked for the next datagram instead ... */
+    uint64_t spins_answered;         /* ... and found one */
+    uint64_t packets_prepared;       /* whose keystream was made while there was nothing else to do */
+    uint64_t warming_datagrams;      /* see FastNetConfig.keep_warm_us */
 } FastNetEndpointStats;
 
 /* Copies the endpoint's numbers. Returns OK or ERR_ARGUMENT. */

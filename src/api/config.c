@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "api/tuning.h"
 #include "base/bits.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -31,6 +32,8 @@ enum {
     DATAGRAM_BYTES_MIN_ACCEPTED = 1472,
     CONNECTION_FLOOR_BYTES = 32 * 1024,
     CONNECTION_MARGIN_BYTES = 1024 * 1024,
+    /* Of version 0.1.0 before `socket` was added. */
+    CONFIG_BYTES_MIN = offsetof(FastNetConfig, socket),
 };
 
 /* --- defaults --- */
@@ -56,6 +59,7 @@ static const FastNetConfig defaults = {
     .mtu_bytes_max = 1452,
     .channel_count = FN_CHANNEL_TABLE_DEFAULT_COUNT,
     .log_level = FASTNET_LOG_WARNING,
+    .spin_us = 100,
 };
 
 void fastnet_config_init_sized(FastNetConfig *config, uint32_t struct_size)
@@ -86,9 +90,8 @@ static bool all_zero(const uint8_t *bytes, size_t count)
     return true;
 }
 
-/* Copies a struct of the application's size over one of ours that holds the defaults. */
-static int read_sized(const void *given, uint32_t given_bytes, void *ours, uint32_t our_bytes,
-                      uint32_t first_version_bytes, const char *what, fn_failure *failure)
+int fn_config_read_sized(const void *given, uint32_t given_bytes, void *ours, uint32_t our_bytes,
+                         uint32_t first_version_bytes, const char *what, fn_failure *failure)
 {
     if (given_bytes < first_version_bytes) {
         return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
@@ -215,6 +218,11 @@ static int copy_advertised_address(fn_config *config, fn_failure *failure)
     return FASTNET_OK;
 }
 
+static int copy_socket(fn_config *config, fn_failure *failure)
+{
+    return fn_tuning_read(config->given.socket, &config->socket, failure);
+}
+
 static int copy_channels(fn_config *config, fn_failure *failure)
 {
     const FastNetConfig *given = &config->given;
@@ -252,14 +260,15 @@ static void fill_limits(fn_config *config)
 int fn_config_read(const FastNetConfig *given, fn_config *out, fn_failure *failure)
 {
     static int (*const steps[])(fn_config *, fn_failure *) = {
-        copy_application_id, copy_bind_address, copy_advertised_address, copy_channels};
+        copy_application_id, copy_bind_address, copy_advertised_address, copy_channels,
+        copy_socket};
     static int (*const checks[])(const FastNetConfig *,
                                  fn_failure *) = {check_ranges, check_message_fits, check_rest};
 
     memset(out, 0, sizeof *out);
     out->given = defaults;
-    int result = read_sized(given, given->struct_size, &out->given, sizeof defaults,
-                            sizeof defaults, "FastNetConfig", failure);
+    int result = fn_config_read_sized(given, given->struct_size, &out->given, sizeof defaults,
+                                      CONFIG_BYTES_MIN, "FastNetConfig", failure);
     for (size_t i = 0; result == FASTNET_OK && i < FN_ARRAY_COUNT(checks); i++)
         result = checks[i](&out->given, failure);
     for (size_t i = 0; result == FASTNET_OK && i < FN_ARRAY_COUNT(steps); i++)
@@ -292,8 +301,8 @@ int fn_config_read_options(const FastNetConnectOptions *given, FastNetConnectOpt
     memset(out, 0, sizeof *out);
     if (given == NULL)
         return FASTNET_OK;
-    int result = read_sized(given, given->struct_size, out, sizeof *out, sizeof *out,
-                            "FastNetConnectOptions", failure);
+    int result = fn_config_read_sized(given, given->struct_size, out, sizeof *out, sizeof *out,
+                                      "FastNetConnectOptions", failure);
     return result == FASTNET_OK ? check_options(out, failure) : result;
 }
 

@@ -17,6 +17,7 @@
 #include "crypto/failure.h"
 #include "crypto/tls_context.h"
 #include "fastnet.h"
+#include "io/udp.h"
 
 enum {
     FN_CONFIG_APPLICATION_ID_BYTES = FN_HELLO_APPLICATION_BYTES_MAX + 1,
@@ -33,6 +34,7 @@ typedef struct fn_config {
     FastNetChannelConfig channels[FASTNET_CHANNELS_MAX];
     uint32_t channel_count;
     uint8_t channel_table_hash[FN_HASH_BYTES];
+    fn_udp_settings socket;
     fn_limits limits; /* what HELLO and WELCOME say of us */
 } fn_config;
 
@@ -43,6 +45,10 @@ int fn_config_read(const FastNetConfig *given, fn_config *out, fn_failure *failu
  * zero. given may be NULL. */
 int fn_config_read_options(const FastNetConnectOptions *given, FastNetConnectOptions *out,
                            fn_failure *failure);
+
+/* Copies a struct of the application's size over one of ours that holds the defaults. */
+int fn_config_read_sized(const void *given, uint32_t given_bytes, void *ours, uint32_t our_bytes,
+                         uint32_t first_version_bytes, const char *what, fn_failure *failure);
 
 /* Of the pool: what each connection is promised, and the most it can hold. */
 size_t fn_config_connection_floor_bytes(const fn_config *config);

@@ -4,15 +4,19 @@
 
 #include "api/endpoint.h"
 #include "api/session.h"
+#include "api/tuning.h"
 #include "base/bytes.h"
 
 /* A slow application must not keep the socket unread for longer than this. */
-#define READ_INTERVAL_NS    (5 * FN_NS_PER_MS)
-#define RECEIVE_BUDGET_NS   (2 * FN_NS_PER_MS)
-#define SOCKET_BUFFER_BYTES (1024 * 1024)
+#define READ_INTERVAL_NS  (5 * FN_NS_PER_MS)
+#define RECEIVE_BUDGET_NS (2 * FN_NS_PER_MS)
+/* A socket that was empty so short a time ago holds one datagram, or none. */
+#define SINGLE_NS (20 * FN_NS_PER_US)
 
 enum {
     DATAGRAMS_PER_POLL = 1024,
+    SINGLES_MAX = 8,  /* in a row, before a batch is asked for */
+    BURST_MIN = 3,    /* so many at once: batches are worth it */
     HEADER_BYTES = 5, /* first byte and receiver id */
     TOP_BITS_MASK = 0xf0,
     TOP_BITS_SESSION = 0xc0,
@@ -26,9 +30,7 @@ static int open_socket(FastNetEndpoint *endpoint, fn_io_error *error)
     fn_datagrams *datagrams = &endpoint->datagrams;
     fn_udp_options options = {
         .local = endpoint->config.bind_address,
-        .settings = {.receive_buffer_bytes = SOCKET_BUFFER_BYTES,
-                     .send_buffer_bytes = SOCKET_BUFFER_BYTES,
-                     .segment = true},
+        .settings = endpoint->config.socket,
     };
     options.local.port = endpoint->config.given.udp_port;
     int code = fn_udp_open(&datagrams->udp, &options, error);
@@ -54,27 +56,46 @@ static void close_socket(FastNetEndpoint *endpoint)
     datagrams->open = false;
 }
 
+static bool take_inbound(FastNetEndpoint *endpoint)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    bool coalesces = datagrams->udp.coalesces;
+    uint32_t bytes = coalesces ? FN_UDP_COALESCED_BYTES : datagrams->datagram_bytes;
+    uint32_t count = coalesces ? FN_DATAGRAMS_BUFFERS_COALESCED : FN_DATAGRAMS_BUFFERS;
+    uint8_t *block = fn_blocks_take(&endpoint->blocks, (size_t)count * bytes, false);
+    for (uint32_t i = 0; block != NULL && i < count; i++) {
+        datagrams->inbound[i].data = block + (size_t)i * bytes;
+        datagrams->inbound[i].capacity = bytes;
+    }
+    datagrams->inbound_count = count;
+    return block != NULL;
+}
+
+static bool take_outbound(FastNetEndpoint *endpoint)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    size_t bytes = datagrams->datagram_bytes;
+    uint8_t *block = fn_blocks_take(&endpoint->blocks, FN_DATAGRAMS_BATCH * bytes, false);
+    for (uint32_t i = 0; block != NULL && i < FN_DATAGRAMS_BATCH; i++)
+        datagrams->outbound[i].data = block + i * bytes;
+    return block != NULL;
+}
+
 int fn_datagrams_open(FastNetEndpoint *endpoint, fn_failure *failure)
 {
     fn_io_error error;
+    fn_udp_settings granted;
     fn_datagrams *datagrams = &endpoint->datagrams;
     datagrams->datagram_bytes =
         (uint32_t)fn_align_up(endpoint->config.limits.datagram_bytes_max, 64);
-    uint32_t count = FN_DATAGRAMS_BUFFERS + FN_DATAGRAMS_BATCH;
-    uint8_t *bytes =
-        fn_blocks_take(&endpoint->blocks, (size_t)count * datagrams->datagram_bytes, false);
-    if (bytes == NULL)
-        return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for datagrams");
-    for (uint32_t i = 0; i < FN_DATAGRAMS_BUFFERS; i++) {
-        datagrams->inbound[i].data = bytes + (size_t)i * datagrams->datagram_bytes;
-        datagrams->inbound[i].capacity = datagrams->datagram_bytes;
-    }
-    for (uint32_t i = 0; i < FN_DATAGRAMS_BATCH; i++) {
-        datagrams->outbound[i].data =
-            bytes + (size_t)(FN_DATAGRAMS_BUFFERS + i) * datagrams->datagram_bytes;
-    }
     int code = open_socket(endpoint, &error);
-    return code == FASTNET_OK ? code : fn_failure_set(failure, code, "%s", error.text);
+    if (code != FASTNET_OK)
+        return fn_failure_set(failure, code, "%s", error.text);
+    fn_udp_settings_get(&datagrams->udp, &granted);
+    fn_tuning_report(endpoint, &granted);
+    if (!take_inbound(endpoint) || !take_outbound(endpoint))
+        return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for datagrams");
+    return FASTNET_OK;
 }
 
 void fn_datagrams_close(FastNetEndpoint *endpoint)
@@ -119,6 +140,11 @@ fn_udp_counters fn_datagrams_counters(const FastNetEndpoint *endpoint)
     sum.truncated += now->truncated;
     sum.send_calls += now->send_calls;
     sum.sent += now->sent;
+    sum.fallbacks += now->fallbacks;
+    sum.segmented_sends += now->segmented_sends;
+    sum.segmented += now->segmented;
+    sum.coalesced_receives += now->coalesced_receives;
+    sum.coalesced += now->coalesced;
     return sum;
 }
 
@@ -132,19 +158,13 @@ static void handle(FastNetEndpoint *endpoint, const fn_address *from, uint8_t *d
     fn_peer *peer = NULL;
     if (bytes > HEADER_BYTES && (data[0] & TOP_BITS_MASK) == TOP_BITS_SESSION)
         peer = fn_peer_by_receiver_id(endpoint, fn_load_be32(data + 1));
-    if (peer == NULL)
+    if (peer == NULL) {
         endpoint->datagrams.unknown++;
-    else if (fn_session_receive(endpoint, peer, now_ns, from, data, bytes) == FN_CONN_DROPPED)
+    } else if (fn_session_receive(endpoint, peer, now_ns, from, data, bytes) == FN_CONN_DROPPED) {
         endpoint->datagrams.rejected++;
-}
-
-/* The system may hand over several datagrams of one sender in one buffer. */
-static void handle_entry(FastNetEndpoint *endpoint, fn_datagram *entry, uint64_t now_ns)
-{
-    uint32_t segment = entry->segment_bytes > 0 ? entry->segment_bytes : entry->length;
-    for (uint32_t at = 0; at < entry->length; at += segment) {
-        uint32_t bytes = fn_min_u32(segment, entry->length - at);
-        handle(endpoint, &entry->address, entry->data + at, bytes, now_ns);
+    } else {
+        fn_spin_received(&endpoint->spin, now_ns);
+        fn_spare_heard(&endpoint->spare, peer, now_ns);
     }
 }
 
@@ -155,24 +175,44 @@ static bool has_room(const FastNetEndpoint *endpoint)
     return fn_events_room(&endpoint->events) > capacity / 2;
 }
 
+/* The system may hand over several datagrams of one sender in one buffer. */
+static bool handle_entry(FastNetEndpoint *endpoint, fn_datagram *entry, uint64_t now_ns)
+{
+    uint32_t *at = &endpoint->datagrams.inbound_offset;
+    uint32_t segment = entry->segment_bytes > 0 ? entry->segment_bytes : entry->length;
+    for (; *at < entry->length; *at += segment) {
+        if (!has_room(endpoint))
+            return false;
+        uint32_t bytes = fn_min_u32(segment, entry->length - *at);
+        handle(endpoint, &entry->address, entry->data + *at, bytes, now_ns);
+    }
+    *at = 0;
+    return true;
+}
+
 static bool handle_filled(FastNetEndpoint *endpoint, uint64_t now_ns)
 {
     fn_datagrams *datagrams = &endpoint->datagrams;
     while (datagrams->inbound_next < datagrams->inbound_filled) {
-        if (!has_room(endpoint))
+        if (!handle_entry(endpoint, &datagrams->inbound[datagrams->inbound_next], now_ns))
             return false;
-        handle_entry(endpoint, &datagrams->inbound[datagrams->inbound_next++], now_ns);
+        datagrams->inbound_next++;
     }
     return true;
 }
 
 /* Returns how many were received; buffers that no event points into are used again at once. */
-static size_t receive_batch(FastNetEndpoint *endpoint, uint64_t now_ns, bool *handled)
+static size_t receive_some(FastNetEndpoint *endpoint, size_t wanted, uint64_t now_ns, bool *handled)
 {
     fn_datagrams *datagrams = &endpoint->datagrams;
     uint32_t first = datagrams->inbound_filled;
     uint32_t events = fn_ring_count(&endpoint->events.ring);
-    size_t count = fn_udp_receive(&datagrams->udp, &datagrams->inbound[first], FN_DATAGRAMS_BATCH);
+    size_t count = wanted == 1
+                       ? fn_udp_receive_next(&datagrams->udp, &datagrams->inbound[first])
+                       : fn_udp_receive(&datagrams->udp, &datagrams->inbound[first], wanted);
+    if (count == 0)
+        return 0;
+    datagrams->found = true;
     datagrams->inbound_filled = first + (uint32_t)count;
     *handled = handle_filled(endpoint, now_ns);
     if (*handled && fn_ring_count(&endpoint->events.ring) == events) {
@@ -192,6 +232,54 @@ static void start_over(FastNetEndpoint *endpoint)
     }
 }
 
+static bool found_empty(fn_datagrams *datagrams, uint64_t now_ns, size_t burst)
+{
+    datagrams->emptied_ns = now_ns;
+    datagrams->last_burst = (uint32_t)burst;
+    return true;
+}
+
+static bool read_batches(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    bool handled = true;
+    uint64_t start_ns = now_ns;
+    for (size_t total = 0; handled && total < DATAGRAMS_PER_POLL;) {
+        if (datagrams->inbound_filled + FN_DATAGRAMS_BATCH > datagrams->inbound_count)
+            return false;
+        size_t count = receive_some(endpoint, FN_DATAGRAMS_BATCH, now_ns, &handled);
+        total += count;
+        if (count < FN_DATAGRAMS_BATCH)
+            return found_empty(datagrams, now_ns, total) && handled;
+        now_ns = fn_endpoint_clock(endpoint);
+        if (now_ns - start_ns > RECEIVE_BUDGET_NS)
+            return false;
+    }
+    return false;
+}
+
+static bool may_hold_one(const fn_datagrams *datagrams, uint64_t now_ns)
+{
+    return datagrams->last_burst < BURST_MIN && now_ns - datagrams->emptied_ns < SINGLE_NS;
+}
+
+/* What the application waits for goes to it at once: to see that nothing else is there would cost
+ * as much again. */
+static bool read_singles(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    bool handled = true;
+    for (uint32_t i = 0; i < SINGLES_MAX; i++) {
+        if (datagrams->inbound_filled == datagrams->inbound_count)
+            return false;
+        if (receive_some(endpoint, 1, now_ns, &handled) == 0)
+            return found_empty(datagrams, now_ns, i);
+        if (!handled || fn_delivery_pending(endpoint))
+            return false;
+    }
+    return read_batches(endpoint, now_ns);
+}
+
 bool fn_datagrams_receive(FastNetEndpoint *endpoint, uint64_t now_ns)
 {
     fn_datagrams *datagrams = &endpoint->datagrams;
@@ -200,21 +288,10 @@ bool fn_datagrams_receive(FastNetEndpoint *endpoint, uint64_t now_ns)
     start_over(endpoint);
     if (fn_delivery_pending(endpoint) && now_ns - datagrams->read_ns < READ_INTERVAL_NS)
         return false;
-    bool handled = true;
-    uint64_t start_ns = now_ns;
     datagrams->read_ns = now_ns;
-    for (size_t total = 0; handled && total < DATAGRAMS_PER_POLL;) {
-        if (datagrams->inbound_filled + FN_DATAGRAMS_BATCH > FN_DATAGRAMS_BUFFERS)
-            return false;
-        size_t count = receive_batch(endpoint, now_ns, &handled);
-        if (count < FN_DATAGRAMS_BATCH)
-            return handled;
-        total += count;
-        now_ns = fn_endpoint_clock(endpoint);
-        if (now_ns - start_ns > RECEIVE_BUDGET_NS)
-            return false;
-    }
-    return false;
+    datagrams->found = false;
+    return may_hold_one(datagrams, now_ns) ? read_singles(endpoint, now_ns)
+                                           : read_batches(endpoint, now_ns);
 }
 
 /* --- sending --- */
@@ -264,7 +341,10 @@ static void send_batch(FastNetEndpoint *endpoint)
     uint32_t done = 0;
     if (count == 0 || datagrams->blocked)
         return;
-    fn_udp_send(&datagrams->udp, datagrams->batch, count);
+    if (fn_udp_send(&datagrams->udp, datagrams->batch, count) > 0) {
+        fn_spin_sent(&endpoint->spin, endpoint->now_ns);
+        fn_spare_sent(&endpoint->spare, endpoint->now_ns);
+    }
     for (; done < count && datagrams->batch[done].outcome != FN_UDP_WOULD_BLOCK; done++) {
         if (datagrams->batch[done].outcome == FN_UDP_TOO_BIG)
             too_big(endpoint, &datagrams->outbound[done], datagrams->batch[done].length);

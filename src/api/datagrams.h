@@ -1,7 +1,8 @@
 /*
  * datagrams.h: between the UDP socket and the sessions.
  *
- * Receiving: batches of 32 into a fixed block of buffers. Messages are delivered out of these
+ * Receiving: batches of 32, or single datagrams while the socket is looked at so often that more
+ * are not to be expected, into a fixed block of buffers. Messages are delivered out of these
  * buffers without a copy, so a buffer is filled again only when no event points into it any more:
  * the block starts over when all its datagrams were handled and no event is queued or delivered.
  *
@@ -24,6 +25,7 @@
 enum {
     FN_DATAGRAMS_BATCH = 32,
     FN_DATAGRAMS_BUFFERS = 256, /* received in one poll at most, while their messages wait */
+    FN_DATAGRAMS_BUFFERS_COALESCED = 64, /* where each has room for many: 4 MiB in all */
 };
 
 /* One datagram on its way out. */
@@ -40,13 +42,18 @@ typedef struct fn_datagrams {
     uint16_t local_port;
     uint32_t datagram_bytes; /* of each buffer and slot */
     uint64_t read_ns;        /* when the socket was last read */
+    uint64_t emptied_ns;     /* when it was last found empty */
+    uint32_t last_burst;     /* how many there were before that */
+    bool found;              /* something was received in this poll */
     fn_udp_counters before;  /* of sockets that were replaced */
     uint64_t unknown;        /* no such receiver id, or not ours */
     uint64_t rejected;       /* dropped by the session that they named */
     fn_bad_link *bad_link;   /* NULL = off */
 
     fn_datagram inbound[FN_DATAGRAMS_BUFFERS];
+    uint32_t inbound_count;  /* buffers that there are */
     uint32_t inbound_next;   /* the first one not handled yet */
+    uint32_t inbound_offset; /* bytes of it that are */
     uint32_t inbound_filled; /* the first free buffer */
 
     fn_datagram batch[FN_DATAGRAMS_BATCH];

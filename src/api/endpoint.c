@@ -1,5 +1,6 @@
 #include "api/endpoint.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "api/connect_error.h"
@@ -138,7 +139,7 @@ static int init_parts(FastNetEndpoint *endpoint, fn_failure *failure)
 {
     static int (*const parts[])(FastNetEndpoint *, fn_failure *) = {
         init_random, init_trust,  init_pool,         init_timers,      init_tables,
-        init_shared, init_poller, fn_datagrams_open, fn_incoming_open,
+        init_shared, init_poller, fn_datagrams_open, fn_incoming_open, fn_spare_init,
     };
     int code = FASTNET_OK;
     for (size_t i = 0; code == FASTNET_OK && i < FN_ARRAY_COUNT(parts); i++)
@@ -154,6 +155,7 @@ static void free_endpoint(FastNetEndpoint *endpoint)
     if (endpoint->links.rows != NULL)
         fn_links_free(endpoint);
     if (endpoint->poller_open) {
+        fn_spare_close(endpoint);
         fn_incoming_close(endpoint);
         fn_datagrams_close(endpoint);
         fn_poller_close(&endpoint->poller);
@@ -178,7 +180,7 @@ void fastnet_endpoint_destroy(FastNetEndpoint *endpoint)
 static int allocate(const FastNetConfig *config, FastNetEndpoint **out, fn_failure *failure)
 {
     FastNetAllocator allocator = {0};
-    if (config->struct_size >= sizeof *config)
+    if (config->struct_size >= offsetof(FastNetConfig, socket))
         allocator = config->allocator;
     if ((allocator.alloc == NULL) != (allocator.free == NULL)) {
         return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
@@ -202,6 +204,7 @@ int fn_endpoint_create(const FastNetConfig *config, FastNetEndpoint **out, fn_fa
     if (code == FASTNET_OK) {
         const FastNetConfig *given = &endpoint->config.given;
         endpoint->report.log = (fn_log){given->log, given->log_user, given->log_level};
+        fn_spin_init(&endpoint->spin, given->spin_us);
         code = init_parts(endpoint, failure);
     }
     if (code != FASTNET_OK) {

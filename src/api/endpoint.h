@@ -8,7 +8,8 @@
  *   links       TLS connections         outgoing   names, addresses, connecting
  *   peers       who is who              session    the connection of a peer
  *   delivery    events for the caller   timers     everybody's deadlines
- *   trust       roots and pins          poll       the order in which all of this gets its turn
+ *   trust       roots and pins          spin       when a wait blocks
+ *   spare       what idle time is for   poll       the order in which all of this gets its turn
  */
 #ifndef FN_API_ENDPOINT_H
 #define FN_API_ENDPOINT_H
@@ -25,6 +26,8 @@
 #include "api/link.h"
 #include "api/peer.h"
 #include "api/report.h"
+#include "api/spare.h"
+#include "api/spin.h"
 #include "api/timer.h"
 #include "api/trust.h"
 #include "base/heap.h"
@@ -83,13 +86,16 @@ struct FastNetEndpoint {
     fn_incoming incoming;
     fn_datagrams datagrams;
     fn_delivery delivery;
+    fn_spin spin;
+    fn_spare spare;
     fn_endpoint_counters counters;
     FastNetPeerId client_peer; /* of the short form */
     uint64_t now_ns;           /* the last time that the clock was read */
     uint64_t look_ns;          /* when the poller was last asked */
     uint64_t poll_ns;          /* when the last poll began */
-    uint32_t timers_deferred;  /* polls in a row */
-    atomic_bool woken;         /* by fastnet_wake, not seen yet */
+    uint64_t blocking_waits;
+    uint32_t timers_deferred; /* polls in a row */
+    atomic_bool woken;        /* by fastnet_wake, not seen yet */
 };
 
 /* Reads the clock into now_ns. */

@@ -96,6 +96,16 @@ FastNetResult fastnet_endpoint_stats(const FastNetEndpoint *endpoint, FastNetEnd
         .rejected_datagrams = endpoint->datagrams.rejected,
         .send_calls = udp.send_calls,
         .receive_calls = udp.receive_calls,
+        .segmented_sends = udp.segmented_sends,
+        .segmented_datagrams = udp.segmented,
+        .coalesced_receives = udp.coalesced_receives,
+        .coalesced_datagrams = udp.coalesced,
+        .fallbacks = udp.fallbacks,
+        .blocking_waits = endpoint->blocking_waits,
+        .spins = endpoint->spin.attempts,
+        .spins_answered = endpoint->spin.answered,
+        .packets_prepared = endpoint->spare.prepared,
+        .warming_datagrams = endpoint->spare.beats,
     };
     return copy_sized(stats, stats->struct_size, &ours, sizeof ours);
 }

@@ -8,13 +8,15 @@
 
 /* Asking the poller costs as much as reading an empty socket: a loop that spins asks it this often.
  */
-#define LOOK_INTERVAL_NS (50 * FN_NS_PER_US)
+#define LOOK_INTERVAL_NS       (50 * FN_NS_PER_US)
+#define LOOK_INTERVAL_QUIET_NS (500 * FN_NS_PER_US)
 /* After a pause this long the socket may hold what would have kept a peer alive. */
 #define STALL_NS (100 * FN_NS_PER_MS)
 
 enum {
     POLLER_EVENTS = 64,
     TIMERS_DEFERRED_MAX = 8,
+    SOCKETS_ALWAYS = 2, /* UDP and the listener; any other belongs to a handshake */
 };
 
 /* --- readiness --- */
@@ -62,12 +64,20 @@ static bool may_run_timers(FastNetEndpoint *endpoint, bool emptied)
     return !defer;
 }
 
+/* Only what handshakes wait for, and room to send, is in a hurry. */
+static bool must_look(const FastNetEndpoint *endpoint)
+{
+    bool hurry = endpoint->poller.count > SOCKETS_ALWAYS || endpoint->datagrams.blocked;
+    return endpoint->now_ns - endpoint->look_ns >=
+           (hurry ? LOOK_INTERVAL_NS : LOOK_INTERVAL_QUIET_NS);
+}
+
 /* False: handshake work is left that only the next poll may do. */
 static bool turn(FastNetEndpoint *endpoint)
 {
     uint64_t now_ns = fn_endpoint_clock(endpoint);
     bool emptied = fn_datagrams_receive(endpoint, now_ns);
-    if (endpoint->now_ns - endpoint->look_ns >= LOOK_INTERVAL_NS)
+    if (must_look(endpoint))
         look(endpoint, 0);
     if (!fn_list_empty(&endpoint->peers.resolving))
         fn_outgoing_resolved(endpoint, endpoint->now_ns);
@@ -75,6 +85,8 @@ static bool turn(FastNetEndpoint *endpoint)
     if (may_run_timers(endpoint, emptied))
         fn_timers_run(endpoint, endpoint->now_ns);
     fn_sessions_flush(endpoint, endpoint->now_ns);
+    if (!endpoint->datagrams.found && !fn_delivery_pending(endpoint))
+        fn_spare_work(endpoint, endpoint->now_ns);
     endpoint->poll_ns = endpoint->now_ns;
     return all_done;
 }
@@ -109,7 +121,19 @@ void fn_pump_release(FastNetEndpoint *endpoint)
 
 static bool take_wake(FastNetEndpoint *endpoint)
 {
-    return atomic_exchange_explicit(&endpoint->woken, false, memory_order_acquire);
+    return atomic_load_explicit(&endpoint->woken, memory_order_relaxed) &&
+           atomic_exchange_explicit(&endpoint->woken, false, memory_order_acquire);
+}
+
+/* Looks again, or blocks until there is something to look for. */
+static void wait_until(FastNetEndpoint *endpoint, uint64_t until_ns)
+{
+    if (atomic_load_explicit(&endpoint->woken, memory_order_relaxed) ||
+        fn_spin_goes_on(&endpoint->spin, endpoint->now_ns))
+        return;
+    uint64_t timeout_ns = fn_sub_saturating(until_ns, endpoint->now_ns);
+    endpoint->blocking_waits += timeout_ns > 0 ? 1 : 0;
+    look(endpoint, timeout_ns);
 }
 
 void fn_pump_turn(FastNetEndpoint *endpoint, uint64_t end_ns)
@@ -126,9 +150,7 @@ void fn_pump_wait(FastNetEndpoint *endpoint, uint64_t timeout_ns)
     fn_links_begin_poll(endpoint);
     bool all_done = turn(endpoint);
     while (all_done && !fn_delivery_pending(endpoint) && endpoint->now_ns < end_ns) {
-        uint64_t until_ns = fn_min_u64(fn_pump_deadline_ns(endpoint), end_ns);
-        if (!atomic_load_explicit(&endpoint->woken, memory_order_relaxed))
-            look(endpoint, fn_sub_saturating(until_ns, endpoint->now_ns));
+        wait_until(endpoint, fn_min_u64(fn_pump_deadline_ns(endpoint), end_ns));
         if (take_wake(endpoint)) {
             look(endpoint, 0);
             return;
