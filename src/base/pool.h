@@ -3,7 +3,7 @@
  *
  * Blocks are powers of two, from FN_POOL_BLOCK_BYTES_MIN to FN_POOL_BLOCK_BYTES_MAX (or what fits
  * the arena), contiguous, and as aligned as the arena is, up to their own size. Allocating and
- * freeing take at most one step per block order (16). The same calls give the same addresses.
+ * freeing take at most one step per block order (19). The same calls give the same addresses.
  *
  * Arena pages are not touched before a block on them (or its buddy) is handed out, so a large arena
  * that is never needed costs address space, not memory.
@@ -27,8 +27,9 @@
 #include <stdint.h>
 
 #define FN_POOL_BLOCK_BYTES_MIN ((size_t)128)
-#define FN_POOL_BLOCK_BYTES_MAX ((size_t)4 << 20)
-#define FN_POOL_ORDERS          16 /* 128 bytes = order 0 … 4 MiB = order 15 */
+#define FN_POOL_BLOCK_BYTES_MAX ((size_t)32 << 20) /* the largest message, and what goes with it \
+                                                    */
+#define FN_POOL_ORDERS 19                          /* 128 bytes = order 0 … 32 MiB = order 18 */
 
 _Static_assert(FN_POOL_BLOCK_BYTES_MIN << (FN_POOL_ORDERS - 1) == FN_POOL_BLOCK_BYTES_MAX,
                "one order per doubling");

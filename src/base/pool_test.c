@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 enum {
-    arena_bytes_max = 9 * 1024 * 1024 + 3 * 1024 + 77,
+    arena_bytes_max = 33 * 1024 * 1024 + 3 * 1024 + 77,
     accounts_count = 4,
     blocks_count_max = 400,
     page_bytes = 4096,
