@@ -86,12 +86,6 @@ static bool send_number(uint64_t number)
     return true;
 }
 
-static void wait_until(uint64_t when_ns)
-{
-    uint64_t now_ns = driver.spinning ? 0 : bench_now_ns();
-    peer_step(driver.spinning || when_ns <= now_ns ? 0 : when_ns - now_ns);
-}
-
 static bool time_is_up(uint64_t begin_ns)
 {
     uint64_t limit_ns = (uint64_t)driver.options.seconds * BENCH_NS_PER_S;
@@ -108,7 +102,7 @@ static void pingpong(uint64_t from, uint64_t to)
         uint64_t sent_ns = bench_now_ns();
         send_number(number);
         for (uint32_t steps = 1; driver.awaited == number; steps++) {
-            wait_until(sent_ns + LOST_AFTER_NS);
+            peer_step(LOST_AFTER_NS);
             bool look = steps % CLOCK_INTERVAL == 0 || !driver.spinning;
             if (look && driver.awaited == number && bench_now_ns() - sent_ns >= LOST_AFTER_NS) {
                 driver.lost++;
@@ -125,12 +119,13 @@ static void paced(uint64_t from, uint64_t to)
     uint64_t begin_ns = bench_now_ns();
     for (uint64_t number = from; number < to && !time_is_up(begin_ns);) {
         uint64_t due_ns = begin_ns + (number - from) * BENCH_NS_PER_S / rate;
-        if (bench_now_ns() < due_ns) {
-            wait_until(due_ns);
+        uint64_t now_ns = bench_now_ns();
+        if (now_ns < due_ns) {
+            peer_step(due_ns - now_ns);
         } else if (send_number(number)) {
             number++;
         } else {
-            peer_step(driver.spinning ? 0 : BULK_WAIT_NS);
+            peer_step(BULK_WAIT_NS);
         }
     }
 }
@@ -146,7 +141,7 @@ static void bulk(uint64_t from, uint64_t to)
             burst++;
             number++;
         }
-        peer_step(burst || driver.spinning ? 0 : BULK_WAIT_NS);
+        peer_step(burst ? 0 : BULK_WAIT_NS);
     }
 }
 
@@ -157,7 +152,7 @@ static void settle(uint64_t grace_ns, bool expect_answers)
         if (expect_answers && driver.received >= driver.sent) {
             break;
         }
-        peer_step(driver.spinning ? 0 : WAIT_NS);
+        peer_step(WAIT_NS);
     }
 }
 
@@ -203,7 +198,7 @@ static int serve(void)
     bench_report_count("tls_port", ports.tls_port);
     bench_report_end();
     while (!bench_stopped()) {
-        peer_step(driver.spinning ? 0 : WAIT_NS);
+        peer_step(WAIT_NS);
     }
     bench_report_begin("server");
     report_delays();

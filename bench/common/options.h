@@ -14,6 +14,7 @@
     T(workload, "pingpong", "pingpong, paced, oneway or bulk")                          \
     T(role, "echo", "what a server does: echo or sink")                                 \
     T(wait, "spin", "spin, block, or default: what the protocol does by itself")        \
+    T(tuning, "", "socket settings of FastNet: latency or throughput")                  \
     T(host, "127.0.0.1", "address of the server")                                       \
     T(certificate, "", "PEM file, for the server and as the client's trust anchor")     \
     T(key, "", "PEM file of the server's private key")                                  \

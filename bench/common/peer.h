@@ -37,7 +37,7 @@ void peer_connect(const bench_options *options);
 bool peer_send(const void *message, size_t bytes);
 
 /* Receives what is there, calling driver_received() for each message; when nothing is, waits at
- * most so long for something. 0 = does not wait. */
+ * most so long for something. With --wait spin it may return at once instead. */
 void peer_step(uint64_t timeout_ns);
 
 /* False once the other side said goodbye or the connection broke. */

@@ -74,7 +74,7 @@ class Throughput(Case):
             received_cpu_ns = answered["cpu_ns"]
         else:
             common = {"channel": self.settings["channel"], "bytes": size, "wait": "block",
-                      "workload": "bulk", "warmup": 0}
+                      "workload": "bulk", "warmup": 0, "tuning": "throughput"}
             answered, said = bench.pair(self.program, {**common, "role": "sink"},
                                         {**common, "count": 0, "seconds": seconds}, 60)
             sent = said["sent"] - said.get("dropped_messages", 0)

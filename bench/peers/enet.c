@@ -23,7 +23,7 @@ static struct {
     enet_uint32 flags;
     uint64_t spin_ns;
     uint32_t outstanding;
-    bool in_step, gone, unflushed, batching;
+    bool in_step, gone, unflushed, batching, always_spins;
 } state;
 
 static void open_common(const bench_options *options, const ENetAddress *address)
@@ -38,6 +38,7 @@ static void open_common(const bench_options *options, const ENetAddress *address
     state.flags = strcmp(options->channel, "reliable") == 0 ? ENET_PACKET_FLAG_RELIABLE : 0;
     state.batching = strcmp(options->workload, "bulk") == 0;
     bool spins = strcmp(options->wait, "default") == 0;
+    state.always_spins = strcmp(options->wait, "spin") == 0;
     state.spin_ns = spins ? PEER_DEFAULT_SPIN_US * BENCH_NS_PER_US : 0;
     enet_socket_set_option(state.host->socket, ENET_SOCKOPT_RCVBUF, 4 << 20);
     enet_socket_set_option(state.host->socket, ENET_SOCKOPT_SNDBUF, 4 << 20);
@@ -128,6 +129,7 @@ static bool service(void)
  * others. Its own timers need a look every few milliseconds. */
 void peer_step(uint64_t timeout_ns)
 {
+    timeout_ns = state.always_spins ? 0 : timeout_ns;
     if (service() || !timeout_ns) {
         return;
     }

@@ -19,6 +19,7 @@
 const char *const peer_channels = "1, 0, 2, 3";
 
 static struct {
+    bench_options options;
     FastNetEndpoint *endpoint;
     FastNetPeerId peer;
     FastNetEvent events[EVENTS];
@@ -36,6 +37,7 @@ static void on_log(void *user, int32_t level, const char *line)
 
 static void open_endpoint(const bench_options *options, FastNetConfig *config)
 {
+    state.options = *options;
     config->log = on_log;
     tuning_apply(config, options);
     if (fastnet_endpoint_create(config, &state.endpoint) != FASTNET_OK) {
@@ -81,7 +83,7 @@ static void on_event(const FastNetEvent *event)
 
 void peer_step(uint64_t timeout_ns)
 {
-    uint32_t timeout_us = (uint32_t)(timeout_ns / BENCH_NS_PER_US);
+    uint32_t timeout_us = tuning_timeout_us(&state.options, timeout_ns);
     int32_t count = fastnet_poll(state.endpoint, state.events, EVENTS, timeout_us);
     state.in_step = true;
     for (int32_t i = 0; i < count; i++) {
@@ -160,6 +162,9 @@ void peer_report(void)
     bench_report_count("rejected_datagrams", endpoint.rejected_datagrams);
     bench_report_count("send_calls", endpoint.send_calls);
     bench_report_count("receive_calls", endpoint.receive_calls);
+#ifdef BENCH_HAVE_PACKETS_PREPARED
+    bench_report_count("packets_prepared", endpoint.packets_prepared);
+#endif
     if (state.peer && fastnet_peer_stats(state.endpoint, state.peer, &peer) == FASTNET_OK) {
         bench_report_count("lost_packets", peer.lost_packets);
         bench_report_count("dropped_messages", peer.dropped_messages);

@@ -50,7 +50,7 @@ static struct {
     gnutls_certificate_credentials_t credentials;
     ngtcp2_crypto_conn_ref reference;
     struct sockaddr_in local, remote;
-    bool server, datagrams, chacha20, in_step, gone, batching;
+    bool server, datagrams, chacha20, in_step, gone, batching, always_spins;
     uint64_t spin_ns;
 
     queued queue[QUEUE_DATAGRAMS]; /* channel datagram */
@@ -203,6 +203,7 @@ static void open_common(const bench_options *options, bool server)
     quic.chacha20 = strcmp(options->channel, "datagram-chacha20") == 0;
     quic.batching = strcmp(options->workload, "bulk") == 0;
     bool spins = strcmp(options->wait, "default") == 0;
+    quic.always_spins = strcmp(options->wait, "spin") == 0;
     quic.spin_ns = spins ? PEER_DEFAULT_SPIN_US * BENCH_NS_PER_US : 0;
     expect_tls(gnutls_certificate_allocate_credentials(&quic.credentials), "credentials");
     if (server) {
@@ -426,6 +427,7 @@ static uint64_t until_timer(uint64_t timeout_ns)
 
 void peer_step(uint64_t timeout_ns)
 {
+    timeout_ns = quic.always_spins ? 0 : timeout_ns;
     if (service() || !timeout_ns) {
         return;
     }

@@ -21,7 +21,7 @@ const char *const peer_channels = "plain, sealed";
 
 static struct {
     int fd;
-    bool sealed, connected;
+    bool sealed, connected, always_spins;
     uint64_t spin_ns; /* before blocking */
     uint64_t number;
     uint8_t key[crypto_aead_chacha20poly1305_ietf_KEYBYTES];
@@ -36,6 +36,7 @@ static void open_common(const bench_options *options)
     memset(raw.key, 7, sizeof raw.key);
     raw.sealed = strcmp(options->channel, "sealed") == 0;
     bool spins = strcmp(options->wait, "default") == 0;
+    raw.always_spins = strcmp(options->wait, "spin") == 0;
     raw.spin_ns = spins ? PEER_DEFAULT_SPIN_US * BENCH_NS_PER_US : 0;
 }
 
@@ -124,6 +125,7 @@ static ssize_t receive_spinning(uint8_t *datagram, size_t capacity)
 
 void peer_step(uint64_t timeout_ns)
 {
+    timeout_ns = raw.always_spins ? 0 : timeout_ns;
     uint8_t datagram[PEER_MESSAGE_BYTES_MAX + 64];
     ssize_t bytes = receive(datagram, sizeof datagram);
     if (bytes < 0 && timeout_ns && raw.spin_ns) {

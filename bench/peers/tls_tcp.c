@@ -23,7 +23,7 @@ static struct {
     int listener, fd;
     SSL_CTX *context;
     SSL *ssl; /* NULL on channel tcp */
-    bool tls, in_step, gone, batching;
+    bool tls, in_step, gone, batching, always_spins;
     uint64_t spin_ns;
     size_t out_bytes, out_sent;
     uint8_t out[OUT_BYTES];
@@ -43,6 +43,7 @@ static void open_common(const bench_options *options, const SSL_METHOD *method)
     tcp.tls = strcmp(options->channel, "tls") == 0;
     tcp.batching = strcmp(options->workload, "bulk") == 0;
     bool spins = strcmp(options->wait, "default") == 0;
+    tcp.always_spins = strcmp(options->wait, "spin") == 0;
     tcp.spin_ns = spins ? PEER_DEFAULT_SPIN_US * BENCH_NS_PER_US : 0;
     tcp.context = SSL_CTX_new(method);
     expect(tcp.context != NULL, "OpenSSL context");
@@ -158,6 +159,7 @@ static bool service(void)
 
 void peer_step(uint64_t timeout_ns)
 {
+    timeout_ns = tcp.always_spins ? 0 : timeout_ns;
     if (tcp.fd < 0) {
         accept_one(timeout_ns);
         return;
