@@ -266,6 +266,7 @@ class Command(harness.TestCase):
                     (2, (*good, "--set", "loss 5 delay"), "with a value each"),
                     (2, (*good, "--set", "up seed 5"), "no direction"),
                     (2, (*good, "stats"), "--tell"),
+                    (2, (*good, "--spin", "--realtime"), "exclude"),
                     (2, (*good, "--tun", "a=10.0.0.1/24"), "either"),
                     (2, ("--tun", ".=10.0.0.1/24"), "twice"),
                     (3, ("--forward", f"tcp:127.0.0.1:{port}=127.0.0.1:9"), "in use"),

@@ -27,7 +27,7 @@ typedef struct netem_options {
     const char *values[NETEM_PARAMETERS_MAX]; /* of netem_parameters */
     const char *device, *control, *tell, *command;
     uint64_t device_mtu, clients, seed, memory_mib;
-    bool use_stdin, spin;
+    bool use_stdin, spin, realtime;
 } netem_options;
 
 static const char introduction[] =
@@ -46,7 +46,7 @@ static const char exit_codes[] =
     "\nExit codes: 0 ended when asked to; 2 wrong usage, or --tell sent what was refused;\n"
     "3 an address, device or namespace could not be used, or nobody answers at --tell PATH.\n";
 
-enum { OWN_ROWS = 11, ROWS_MAX = OWN_ROWS + NETEM_PARAMETERS_MAX };
+enum { OWN_ROWS = 12, ROWS_MAX = OWN_ROWS + NETEM_PARAMETERS_MAX };
 
 static uint32_t fill_rows(netem_options *options, tool_option rows[ROWS_MAX])
 {
@@ -60,6 +60,8 @@ static uint32_t fill_rows(netem_options *options, tool_option rows[ROWS_MAX])
         OPTION_FLAG("--stdin", &options->use_stdin, "take commands on standard input"),
         OPTION_NUMBER("--seed", "N", &options->seed, 0, UINT64_MAX, "of all chance; default 1"),
         OPTION_FLAG("--spin", &options->spin, "never sleep: late by microseconds, a core is busy"),
+        OPTION_FLAG("--realtime", &options->realtime,
+                    "wake up before all ordinary processes (SCHED_FIFO; needs root)"),
         OPTION_NUMBER("--clients", "N", &options->clients, 1, 65536,
                       "UDP clients and TCP connections at most, each; default 1024"),
         OPTION_NUMBER("--memory-mib", "N", &options->memory_mib, 1, 65536,
@@ -101,6 +103,10 @@ static int parse(netem_options *options, int argc, char **argv)
     }
     if (!options->tell && (options->forwards.count == 0) == (options->tuns.count == 0)) {
         return tool_usage_error(&usage, "either --forward, or --tun twice, is needed");
+    }
+    if (options->spin && options->realtime) {
+        return tool_usage_error(&usage, "--realtime and --spin exclude each other: the kernel "
+                                        "halts a realtime process that never sleeps");
     }
     return TOOL_OK;
 }
@@ -148,6 +154,7 @@ static int emulate(const netem_options *options)
         .control_path = options->control,
         .control_stdin = options->use_stdin,
         .spin = options->spin,
+        .realtime = options->realtime,
         .clients_max = (uint32_t)options->clients,
         .seed = options->seed,
         .memory_bytes_max = options->memory_mib << 20,

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,6 +88,14 @@ bool netem_endpoint_equal(const netem_endpoint *a, const netem_endpoint *b)
     return a->bytes == b->bytes && memcmp(&a->address, &b->address, a->bytes) == 0;
 }
 
+void netem_enlarge_buffer(int fd)
+{
+    int bytes = 4 << 20;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    }
+}
+
 int netem_listen(int type, netem_endpoint *endpoint)
 {
     int family = endpoint->address.ss_family;
@@ -96,11 +103,11 @@ int netem_listen(int type, netem_endpoint *endpoint)
     if (fd < 0) {
         return -1;
     }
-    int one = 1, bytes = 4 << 20;
+    int one = 1;
     if (type == SOCK_STREAM) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     } else {
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+        netem_enlarge_buffer(fd);
     }
     if (bind(fd, (struct sockaddr *)&endpoint->address, endpoint->bytes) != 0 ||
         (type == SOCK_STREAM && listen(fd, 512) != 0) ||

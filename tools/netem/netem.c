@@ -3,6 +3,7 @@
 #include "netem/world.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,10 @@ static netem_result start(netem_world *world)
     }
     if (!netem_loop_start(world)) {
         return netem_say(world, NETEM_SYSTEM, "cannot start: %s", strerror(errno));
+    }
+    const struct sched_param lowest = {.sched_priority = 1};
+    if (world->config->realtime && sched_setscheduler(0, SCHED_FIFO, &lowest) != 0) {
+        return netem_say(world, NETEM_SYSTEM, "cannot use --realtime: %s", strerror(errno));
     }
     netem_result result = start_lines(world);
     if (result == NETEM_OK && (!netem_udp_start(world) || !netem_tcp_start(world))) {

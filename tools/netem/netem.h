@@ -33,7 +33,8 @@ typedef struct netem_config {
     uint32_t device_mtu_bytes;
     const char *control_path; /* a UNIX socket; NULL = none */
     bool control_stdin;
-    bool spin; /* poll without sleeping */
+    bool spin;     /* poll without sleeping */
+    bool realtime; /* run before all ordinary processes */
     uint32_t clients_max;
     uint64_t seed;
     uint64_t memory_bytes_max; /* packets on their way, each direction */

@@ -135,8 +135,7 @@ static int open_towards(const netem_udp *udp, const netem_endpoint *target)
     if (fd < 0) {
         return -1;
     }
-    int bytes = 1 << 20;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    netem_enlarge_buffer(fd);
     bool use_source = udp->has_source && udp->source.address.ss_family == family;
     if ((use_source &&
          bind(fd, (const struct sockaddr *)&udp->source.address, udp->source.bytes) != 0) ||

@@ -120,6 +120,9 @@ uint16_t netem_endpoint_port(const netem_endpoint *endpoint);
 void netem_endpoint_set_port(netem_endpoint *endpoint, uint16_t port);
 bool netem_endpoint_equal(const netem_endpoint *a, const netem_endpoint *b);
 
+/* Room for what arrives while the emulator waits for its turn; beyond the system's limit as root */
+void netem_enlarge_buffer(int fd);
+
 /* A non-blocking socket bound to the address, whose port is filled in; -1 with errno. */
 int netem_listen(int type, netem_endpoint *endpoint);
 
