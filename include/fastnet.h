@@ -58,29 +58,29 @@ FASTNET_API const char *fastnet_version(void);
 /* --- results -------------------------------------------------------------------------- */
 
 /* One row per result: name, value, sentence. Values are ABI: append only, never renumber. */
-#define FASTNET_RESULT_MAP(X)                                                                     \
-    X(OK, 0, "success")                                                                           \
-    X(ERR_ARGUMENT, -1, "an argument is out of its documented range")                             \
-    X(ERR_PEER, -2, "no such peer: it left, or the id is stale")                                  \
-    X(ERR_STATE, -3, "not possible in the current state")                                         \
-    X(ERR_BACKPRESSURE, -4, "send queue is full; retry after a poll")                             \
-    X(ERR_TOO_LARGE, -5, "message exceeds message_bytes_max")                                     \
-    X(ERR_MEMORY, -6, "the allocator returned NULL")                                              \
-    X(ERR_SYSTEM, -7, "an operating system call failed")                                          \
-    X(ERR_ADDRESS, -8, "address in use, unreachable or not resolvable")                           \
-    X(ERR_CERTIFICATE, -9, "certificate missing, malformed or not trusted")                       \
-    X(ERR_PROTOCOL, -10, "the other side broke the protocol")                                     \
-    X(ERR_TIMEOUT, -11, "the other side did not answer in time")                                  \
-    X(ERR_REJECTED, -12, "the server refused; its text says why")                                 \
-    X(ERR_FULL, -13, "the server has no free slot")                                               \
-    X(ERR_VERSION, -14, "no common protocol or application version")                              \
-    X(ERR_CHANNELS, -15, "the two channel tables differ")                                         \
-    X(ERR_GONE, -16, "the other side no longer knows this session")                               \
-    X(ERR_CLOSED, -17, "closed by the other side")                                                \
-    X(ERR_LIMIT, -18, "a configured limit was reached")                                           \
-    X(ERR_NOT_FOUND, -19, "no such asset, room, member or file")                                  \
-    X(ERR_INTEGRITY, -20, "a hash or signature does not match")                                   \
-    X(ERR_UNSUPPORTED, -21, "not available in this build or on this platform")                    \
+#define FASTNET_RESULT_MAP(X)                                                  \
+    X(OK, 0, "success")                                                        \
+    X(ERR_ARGUMENT, -1, "an argument is out of its documented range")          \
+    X(ERR_PEER, -2, "no such peer: it left, or the id is stale")               \
+    X(ERR_STATE, -3, "not possible in the current state")                      \
+    X(ERR_BACKPRESSURE, -4, "send queue is full; retry after a poll")          \
+    X(ERR_TOO_LARGE, -5, "message exceeds message_bytes_max")                  \
+    X(ERR_MEMORY, -6, "the allocator returned NULL")                           \
+    X(ERR_SYSTEM, -7, "an operating system call failed")                       \
+    X(ERR_ADDRESS, -8, "address in use, unreachable or not resolvable")        \
+    X(ERR_CERTIFICATE, -9, "certificate missing, malformed or not trusted")    \
+    X(ERR_PROTOCOL, -10, "the other side broke the protocol")                  \
+    X(ERR_TIMEOUT, -11, "the other side did not answer in time")               \
+    X(ERR_REJECTED, -12, "the server refused; its text says why")              \
+    X(ERR_FULL, -13, "the server has no free slot")                            \
+    X(ERR_VERSION, -14, "no common protocol or application version")           \
+    X(ERR_CHANNELS, -15, "the two channel tables differ")                      \
+    X(ERR_GONE, -16, "the other side no longer knows this session")            \
+    X(ERR_CLOSED, -17, "closed by the other side")                             \
+    X(ERR_LIMIT, -18, "a configured limit was reached")                        \
+    X(ERR_NOT_FOUND, -19, "no such asset, room, member or file")               \
+    X(ERR_INTEGRITY, -20, "a hash or signature does not match")                \
+    X(ERR_UNSUPPORTED, -21, "not available in this build or on this platform") \
     X(ERR_CANCELLED, -22, "cancelled by the caller")
 
 typedef enum FastNetResult {
@@ -90,7 +90,8 @@ typedef enum FastNetResult {
         FASTNET_RESULT_FORCE_INT32 = 0x7fffffff
 } FastNetResult;
 
-/* Name such as "FASTNET_ERR_PEER"; "FASTNET_UNKNOWN" for a value not in the table. Static. Any thread. */
+/* Name such as "FASTNET_ERR_PEER"; "FASTNET_UNKNOWN" for a value not in the table. Static. Any
+ * thread. */
 FASTNET_API const char *fastnet_result_name(int32_t result);
 
 /* The table's sentence for a result. Static string, never NULL. Any thread. */
@@ -124,12 +125,13 @@ typedef enum FastNetChannelMode {
 /* One row of the channel table. Both sides must use the same table (its hash is compared in
  * the handshake; a difference ends it with FASTNET_ERR_CHANNELS). */
 typedef struct FastNetChannelConfig {
-    uint8_t  mode;              /* FastNetChannelMode */
-    uint8_t  priority;          /* 0 is served first; lower priorities wait for higher ones */
-    uint8_t  weight;            /* share among channels of one priority, 1..255 */
-    uint8_t  real_time;         /* reliable modes: first transmission uses the rate floor */
-    uint32_t queue_bytes_max;   /* per peer, this channel's part of the send queue */
-    uint32_t time_to_live_ms;   /* unreliable modes: waiting longer than this drops a message; 0 = never */
+    uint8_t mode;             /* FastNetChannelMode */
+    uint8_t priority;         /* 0 is served first; lower priorities wait for higher ones */
+    uint8_t weight;           /* share among channels of one priority, 1..255 */
+    uint8_t real_time;        /* reliable modes: first transmission uses the rate floor */
+    uint32_t queue_bytes_max; /* per peer, this channel's part of the send queue */
+    uint32_t
+        time_to_live_ms; /* unreliable modes: waiting longer than this drops a message; 0 = never */
 } FastNetChannelConfig;
 
 #define FASTNET_CHANNELS_MAX 240 /* numbers 240..255 belong to the library */
@@ -156,26 +158,26 @@ typedef enum FastNetPath {
 
 /* Flat, fixed size, no union: the same 64 bytes in C, C++, C# and GDExtension. */
 typedef struct FastNetEvent {
-    int32_t        type;     /* FastNetEventType */
-    FastNetPeerId  peer_id;
-    uint64_t       time_ns;  /* arrival, on the endpoint's monotonic clock */
-    const uint8_t *data;     /* DATA: the message; DISCONNECTED, ERROR: the text, zero-terminated;
-                                CONNECT_REQUEST: the token. Valid until the first poll after the
-                                call or batch that delivered it. */
+    int32_t type; /* FastNetEventType */
+    FastNetPeerId peer_id;
+    uint64_t time_ns;    /* arrival, on the endpoint's monotonic clock */
+    const uint8_t *data; /* DATA: the message; DISCONNECTED, ERROR: the text, zero-terminated;
+                            CONNECT_REQUEST: the token. Valid until the first poll after the
+                            call or batch that delivered it. */
 #if UINTPTR_MAX == 0xffffffffu
-    uint32_t       data_high; /* keeps the 64-bit layout on 32-bit targets */
+    uint32_t data_high; /* keeps the 64-bit layout on 32-bit targets */
 #endif
-    uint32_t       data_len;  /* bytes, without the text's terminating zero */
-    int32_t        error_code; /* ERROR, DISCONNECTED: FastNetResult */
-    uint64_t       tag;       /* DELIVERED, LOST: the tag given to fastnet_send_tagged */
-    void          *user;      /* the peer's user pointer, as it was when the batch was delivered */
+    uint32_t data_len;  /* bytes, without the text's terminating zero */
+    int32_t error_code; /* ERROR, DISCONNECTED: FastNetResult */
+    uint64_t tag;       /* DELIVERED, LOST: the tag given to fastnet_send_tagged */
+    void *user;         /* the peer's user pointer, as it was when the batch was delivered */
 #if UINTPTR_MAX == 0xffffffffu
-    uint32_t       user_high;
+    uint32_t user_high;
 #endif
-    uint32_t       app_code;  /* DISCONNECTED: the code given to the other side's disconnect or reject */
-    uint8_t        channel;   /* DATA, DELIVERED, LOST */
-    uint8_t        path;      /* CONNECTED, PATH_CHANGED: FastNetPath */
-    uint8_t        reserved[10];
+    uint32_t app_code; /* DISCONNECTED: the code given to the other side's disconnect or reject */
+    uint8_t channel;   /* DATA, DELIVERED, LOST */
+    uint8_t path;      /* CONNECTED, PATH_CHANGED: FastNetPath */
+    uint8_t reserved[10];
 } FastNetEvent;
 
 /*
@@ -207,57 +209,62 @@ typedef struct FastNetAddress {
  * ports) and return how many, or a negative FastNetResult. Called on the polling thread; may
  * block only itself.
  */
-typedef int32_t (*FastNetResolve)(void *user, const char *host, FastNetAddress *out, uint32_t capacity);
+typedef int32_t (*FastNetResolve)(void *user, const char *host, FastNetAddress *out,
+                                  uint32_t capacity);
 
 /* Fill with fastnet_config_init(), then change what you need. Pointers are borrowed during
  * create only, except the callbacks' user pointers. */
 typedef struct FastNetConfig {
-    uint32_t struct_size;            /* set by fastnet_config_init(): the ABI version */
-    uint32_t peers_max;              /* 64; 1..65535 */
-    uint32_t message_bytes_max;      /* 262144: the largest message, both ways; 1..16 MiB */
-    uint32_t send_queue_bytes_max;   /* 1 MiB per peer; FASTNET_ERR_BACKPRESSURE above it */
-    uint32_t receive_window_bytes;   /* 1 MiB per peer: reliable bytes that may wait for poll */
-    uint64_t memory_bytes_max;       /* 64 MiB: all queues and reassembly of the endpoint */
-    uint32_t handshake_timeout_ms;   /* 5000: from TCP connect to CONNECTED, in all */
-    uint32_t idle_timeout_ms;        /* 30000: silence that ends a session; 0 = never */
-    uint32_t keepalive_ms;           /* 10000: a ping after this much quiet; 0 = never */
-    uint32_t linger_ms;              /* 500: disconnect waits this long for queued reliable messages */
+    uint32_t struct_size;          /* set by fastnet_config_init(): the ABI version */
+    uint32_t peers_max;            /* 64; 1..65535 */
+    uint32_t message_bytes_max;    /* 262144: the largest message, both ways; 1..16 MiB */
+    uint32_t send_queue_bytes_max; /* 1 MiB per peer; FASTNET_ERR_BACKPRESSURE above it */
+    uint32_t receive_window_bytes; /* 1 MiB per peer: reliable bytes that may wait for poll */
+    uint64_t memory_bytes_max;     /* 64 MiB: all queues and reassembly of the endpoint */
+    uint32_t handshake_timeout_ms; /* 5000: from TCP connect to CONNECTED, in all */
+    uint32_t idle_timeout_ms;      /* 30000: silence that ends a session; 0 = never */
+    uint32_t keepalive_ms;         /* 10000: a ping after this much quiet; 0 = never */
+    uint32_t linger_ms; /* 500: disconnect waits this long for queued reliable messages */
     uint32_t rate_floor_bytes_per_s; /* 65536: real-time traffic that congestion never holds back */
-    uint32_t handshakes_max;         /* 256: half-open TLS connections; the oldest is evicted above it */
+    uint32_t handshakes_max; /* 256: half-open TLS connections; the oldest is evicted above it */
     uint32_t handshakes_per_address_per_s; /* 20 per IPv4 address or IPv6 /64; 0 = no limit */
-    uint32_t connect_request_timeout_ms;   /* 5000: an undecided CONNECT_REQUEST is rejected after it */
+    uint32_t
+        connect_request_timeout_ms;  /* 5000: an undecided CONNECT_REQUEST is rejected after it */
     uint32_t replay_window_packets;  /* 4096; a power of two, 1024..65536 */
     uint64_t key_update_packets;     /* 2^20: packets sealed under one key; 64..2^32 */
     uint32_t key_update_interval_ms; /* 3600000: age of a key */
     uint16_t mtu_bytes_max;          /* 1452: largest UDP payload that path MTU discovery tries */
     uint16_t udp_port;               /* host order; 0 = any */
     uint16_t tls_port;               /* host order; with listen: 0 = any */
-    bool     listen;                 /* accept clients; needs a certificate */
-    bool     connect_requests;       /* raise CONNECT_REQUEST instead of accepting everyone */
+    bool listen;                     /* accept clients; needs a certificate */
+    bool connect_requests;           /* raise CONNECT_REQUEST instead of accepting everyone */
     const char *bind_address;        /* NULL = every address, IPv4 and IPv6 */
     const char *certificate_path;    /* PEM chain, leaf first */
     const char *private_key_path;    /* PEM */
     const char *trusted_roots_path;  /* PEM; NULL = FASTNET_CA_FILE, else the system's roots */
-    const char *advertised_address;  /* "host" or "host:port" told to clients as the UDP address; NULL = as seen */
+    const char *advertised_address;  /* "host" or "host:port" told to clients as the UDP address;
+                                        NULL = as seen */
     const char *application_id;      /* both sides must agree; NULL = "" */
-    uint32_t    application_build;   /* shown to the server, not compared; see fastnet_peer_info() */
-    uint32_t    channel_count;       /* 4 */
+    uint32_t application_build; /* shown to the server, not compared; see fastnet_peer_info() */
+    uint32_t channel_count;     /* 4 */
     const FastNetChannelConfig *channels; /* NULL = the four of FastNetChannel */
-    FastNetAllocator allocator;      /* all zero = malloc/free */
+    FastNetAllocator allocator;           /* all zero = malloc/free */
     void (*log)(void *user, int32_t level, const char *line); /* NULL = silent */
     void *log_user;
-    int32_t log_level;               /* FASTNET_LOG_WARNING: this level and more urgent ones */
-    FastNetResolve resolve;          /* NULL = the system's resolver, in a short-lived thread */
+    int32_t log_level;      /* FASTNET_LOG_WARNING: this level and more urgent ones */
+    FastNetResolve resolve; /* NULL = the system's resolver, in a short-lived thread */
     void *resolve_user;
-    void (*key_log)(void *user, const char *line); /* debugging only: writes secrets (NSS key log format) */
+    void (*key_log)(void *user,
+                    const char *line); /* debugging only: writes secrets (NSS key log format) */
     void *key_log_user;
-    const struct FastNetSocketConfig *socket; /* fastnet/tuning.h; NULL = fastnet_socket_config_default() */
-    uint32_t spin_us;                /* 100: after a datagram came or went, a waiting fastnet_poll() looks
-                                        for the next one this long before it blocks, as long as that
-                                        pays; 0 = block at once; FASTNET_SPIN_ALWAYS = never block */
-    uint32_t keep_warm_us;           /* 0 = off: while it spins, one datagram to a private loopback
-                                        socket per so many microseconds keeps the system's send path
-                                        in the caches (100 is good). For low rates; costs CPU */
+    const struct FastNetSocketConfig
+        *socket;           /* fastnet/tuning.h; NULL = fastnet_socket_config_default() */
+    uint32_t spin_us;      /* 100: after a datagram came or went, a waiting fastnet_poll() looks
+                              for the next one this long before it blocks, as long as that
+                              pays; 0 = block at once; FASTNET_SPIN_ALWAYS = never block */
+    uint32_t keep_warm_us; /* 0 = off: while it spins, one datagram to a private loopback
+                              socket per so many microseconds keeps the system's send path
+                              in the caches (100 is good). For low rates; costs CPU */
 } FastNetConfig;
 
 /* FastNetConfig.spin_us: fastnet_poll() uses all of its timeout_us (and one core) for looking. */
@@ -267,7 +274,7 @@ typedef struct FastNetConfig {
  * set (fastnet_connect_options_init()) means: the endpoint's roots, the host's name. */
 typedef struct FastNetConnectOptions {
     uint32_t struct_size;
-    const char *server_name;        /* name or address the certificate must carry; NULL = the host */
+    const char *server_name; /* name or address the certificate must carry; NULL = the host */
     const char *trusted_roots_path; /* PEM; NULL = the endpoint's */
     const uint8_t *pins;            /* pin_count × 32 bytes: SHA-256 of the server's public key. */
     uint32_t pin_count;             /* A matching pin replaces chain, name and dates. */
@@ -277,8 +284,8 @@ typedef struct FastNetConnectOptions {
 } FastNetConnectOptions;
 
 #define FASTNET_TOKEN_BYTES_MAX 2048
-#define FASTNET_TEXT_BYTES_MAX 256 /* disconnect and reject texts; longer ones are cut */
-#define FASTNET_PIN_BYTES 32
+#define FASTNET_TEXT_BYTES_MAX  256 /* disconnect and reject texts; longer ones are cut */
+#define FASTNET_PIN_BYTES       32
 
 /* --- lifetime ------------------------------------------------------------------------- */
 
@@ -287,7 +294,8 @@ FASTNET_API void fastnet_config_init_sized(FastNetConfig *config, uint32_t struc
 #define fastnet_config_init(config) fastnet_config_init_sized((config), (uint32_t)sizeof *(config))
 
 /* Zeroes the options and sets struct_size; use the macro below. Any thread. */
-FASTNET_API void fastnet_connect_options_init_sized(FastNetConnectOptions *options, uint32_t struct_size);
+FASTNET_API void fastnet_connect_options_init_sized(FastNetConnectOptions *options,
+                                                    uint32_t struct_size);
 #define fastnet_connect_options_init(options) \
     fastnet_connect_options_init_sized((options), (uint32_t)sizeof *(options))
 
@@ -302,55 +310,61 @@ FASTNET_API void fastnet_connect_options_init_sized(FastNetConnectOptions *optio
  *            key does not match); ERR_SYSTEM. On any error *out is NULL, nothing needs freeing, and
  *            fastnet_connect_error_text() (same thread) names the field, file or port.
  */
-FASTNET_API FastNetResult fastnet_endpoint_create(const FastNetConfig *config, FastNetEndpoint **out);
+FASTNET_API FastNetResult fastnet_endpoint_create(const FastNetConfig *config,
+                                                  FastNetEndpoint **out);
 
-/* Says goodbye to every peer (one datagram each, does not wait) and frees everything. NULL is fine. */
+/* Says goodbye to every peer (one datagram each, does not wait) and frees everything. NULL is fine.
+ */
 FASTNET_API void fastnet_endpoint_destroy(FastNetEndpoint *endpoint);
 
 /* --- connecting ----------------------------------------------------------------------- */
 
 /*
- * Starts connecting to a server's TLS port and returns at once; CONNECTED or ERROR follows from poll.
+ * Starts connecting to a server's TLS port and returns at once; CONNECTED or ERROR follows from
+ * poll.
  *
  * host is a name, an IPv4 or IPv6 address, or any of these with a port: "host:port", "[::1]:port"
  * (that port then wins). Several addresses of a name are tried in turn.
  * Owner:     options and all it points to are copied. options may be NULL.
  * Returns:   OK; ERR_ARGUMENT; ERR_LIMIT (peers_max reached); ERR_CERTIFICATE (the roots file is
  *            missing or malformed); ERR_MEMORY; ERR_SYSTEM.
- * Hostile:   a server without a certificate that verifies gets nothing but a TLS ClientHello and an alert.
+ * Hostile:   a server without a certificate that verifies gets nothing but a TLS ClientHello and an
+ * alert.
  */
-FASTNET_API FastNetResult fastnet_connect(FastNetEndpoint *endpoint, const char *host, uint16_t tls_port,
-                                          const FastNetConnectOptions *options, FastNetPeerId *out_peer);
+FASTNET_API FastNetResult fastnet_connect(FastNetEndpoint *endpoint, const char *host,
+                                          uint16_t tls_port, const FastNetConnectOptions *options,
+                                          FastNetPeerId *out_peer);
 
 /*
  * Like fastnet_connect(), but accepts ANY certificate: whoever is on the way can read and change
  * everything. For development only; logs a warning each time.
  */
-FASTNET_API FastNetResult fastnet_connect_insecure_without_verification(FastNetEndpoint *endpoint,
-                                                                        const char *host, uint16_t tls_port,
-                                                                        const FastNetConnectOptions *options,
-                                                                        FastNetPeerId *out_peer);
+FASTNET_API FastNetResult fastnet_connect_insecure_without_verification(
+    FastNetEndpoint *endpoint, const char *host, uint16_t tls_port,
+    const FastNetConnectOptions *options, FastNetPeerId *out_peer);
 
-/* Accepts a peer that a CONNECT_REQUEST named; CONNECTED follows. Returns OK, ERR_PEER, ERR_STATE. */
+/* Accepts a peer that a CONNECT_REQUEST named; CONNECTED follows. Returns OK, ERR_PEER, ERR_STATE.
+ */
 FASTNET_API FastNetResult fastnet_accept(FastNetEndpoint *endpoint, FastNetPeerId peer);
 
 /*
  * Refuses a peer that a CONNECT_REQUEST named: the client's ERROR event carries ERR_REJECTED, the
- * code (app_code) and the text. That peer is never mentioned again. Returns OK, ERR_PEER, ERR_STATE.
+ * code (app_code) and the text. That peer is never mentioned again. Returns OK, ERR_PEER,
+ * ERR_STATE.
  */
-FASTNET_API FastNetResult fastnet_reject(FastNetEndpoint *endpoint, FastNetPeerId peer, uint32_t code,
-                                         const char *text);
+FASTNET_API FastNetResult fastnet_reject(FastNetEndpoint *endpoint, FastNetPeerId peer,
+                                         uint32_t code, const char *text);
 
 /*
- * Ends a session: delivers queued reliable messages first (at most linger_ms), then says goodbye with
- * code and text, which the other side's DISCONNECTED event carries.
+ * Ends a session: delivers queued reliable messages first (at most linger_ms), then says goodbye
+ * with code and text, which the other side's DISCONNECTED event carries.
  *
  * The work goes on inside later polls; the peer is not mentioned again, and its slot is reused when
  * done. text may be NULL.
  * Returns:   OK; ERR_PEER.
  */
-FASTNET_API FastNetResult fastnet_disconnect(FastNetEndpoint *endpoint, FastNetPeerId peer, uint32_t code,
-                                             const char *text);
+FASTNET_API FastNetResult fastnet_disconnect(FastNetEndpoint *endpoint, FastNetPeerId peer,
+                                             uint32_t code, const char *text);
 
 /* Like fastnet_disconnect(), but drops what is queued. */
 FASTNET_API FastNetResult fastnet_disconnect_now(FastNetEndpoint *endpoint, FastNetPeerId peer,
@@ -364,20 +378,21 @@ FASTNET_API FastNetResult fastnet_disconnect_now(FastNetEndpoint *endpoint, Fast
  * Owner:     data is copied before return; NULL is fine when data_len is 0 (an empty message is a
  *            message). Units: data_len in bytes. Blocks: never. Allocates: never.
  * Returns:   OK; ERR_PEER; ERR_STATE (not connected yet, or disconnecting); ERR_TOO_LARGE;
- *            ERR_BACKPRESSURE (reliable channels: nothing was queued, poll and retry; a full unreliable
- *            channel drops its oldest message and counts it); ERR_ARGUMENT (no such channel, NULL data).
+ *            ERR_BACKPRESSURE (reliable channels: nothing was queued, poll and retry; a full
+ * unreliable channel drops its oldest message and counts it); ERR_ARGUMENT (no such channel, NULL
+ * data).
  */
-FASTNET_API FastNetResult fastnet_send(FastNetEndpoint *endpoint, FastNetPeerId peer, uint8_t channel,
-                                       const void *data, uint32_t data_len);
+FASTNET_API FastNetResult fastnet_send(FastNetEndpoint *endpoint, FastNetPeerId peer,
+                                       uint8_t channel, const void *data, uint32_t data_len);
 
 /*
  * Like fastnet_send(), and a DELIVERED (or, unreliable channels, LOST) event will carry the tag.
  *
  * Units:     time_to_live_ms overrides the channel's (unreliable channels only; 0 = the channel's).
  */
-FASTNET_API FastNetResult fastnet_send_tagged(FastNetEndpoint *endpoint, FastNetPeerId peer, uint8_t channel,
-                                              const void *data, uint32_t data_len, uint64_t tag,
-                                              uint32_t time_to_live_ms);
+FASTNET_API FastNetResult fastnet_send_tagged(FastNetEndpoint *endpoint, FastNetPeerId peer,
+                                              uint8_t channel, const void *data, uint32_t data_len,
+                                              uint64_t tag, uint32_t time_to_live_ms);
 
 /*
  * Sends one message to every connected peer, except one (0 = no exception).
@@ -386,10 +401,11 @@ FASTNET_API FastNetResult fastnet_send_tagged(FastNetEndpoint *endpoint, FastNet
  *            ERR_ARGUMENT). Peers whose reliable queue is full are skipped: compare with
  *            fastnet_peer_count(), and use fastnet_send() where each one matters.
  */
-FASTNET_API int32_t fastnet_broadcast(FastNetEndpoint *endpoint, FastNetPeerId except, uint8_t channel,
-                                      const void *data, uint32_t data_len);
+FASTNET_API int32_t fastnet_broadcast(FastNetEndpoint *endpoint, FastNetPeerId except,
+                                      uint8_t channel, const void *data, uint32_t data_len);
 
-/* Puts everything queued on the wire now, as far as congestion control allows. Returns OK or ERR_SYSTEM. */
+/* Puts everything queued on the wire now, as far as congestion control allows. Returns OK or
+ * ERR_SYSTEM. */
 FASTNET_API FastNetResult fastnet_flush(FastNetEndpoint *endpoint);
 
 /*
@@ -410,8 +426,9 @@ FASTNET_API int32_t fastnet_poll(FastNetEndpoint *endpoint, FastNetEvent *events
 
 /*
  * A descriptor that becomes readable when fastnet_poll() has something to read: for epoll, libuv,
- * or a game's own loop. Level-triggered; never read or close it. Combine it with fastnet_next_deadline().
- * Returns -1 where the platform has none (the poll(2) build): poll by deadline there.
+ * or a game's own loop. Level-triggered; never read or close it. Combine it with
+ * fastnet_next_deadline(). Returns -1 where the platform has none (the poll(2) build): poll by
+ * deadline there.
  */
 FASTNET_API int fastnet_endpoint_fd(const FastNetEndpoint *endpoint);
 
@@ -421,7 +438,8 @@ FASTNET_API int fastnet_endpoint_fd(const FastNetEndpoint *endpoint);
  */
 FASTNET_API uint64_t fastnet_next_deadline(const FastNetEndpoint *endpoint);
 
-/* Makes a waiting (or the next) fastnet_poll() return early. Any thread, also while another polls. */
+/* Makes a waiting (or the next) fastnet_poll() return early. Any thread, also while another polls.
+ */
 FASTNET_API void fastnet_wake(FastNetEndpoint *endpoint);
 
 /* The endpoint's monotonic clock, the one of FastNetEvent.time_ns. Any thread. */
@@ -431,29 +449,29 @@ FASTNET_API uint64_t fastnet_now_ns(void);
 
 /* Numbers of one session. Counters only grow. */
 typedef struct FastNetPeerStats {
-    uint32_t struct_size;              /* set it before the call: sizeof(FastNetPeerStats) */
-    uint32_t path;                     /* FastNetPath */
-    uint64_t rtt_ns;                   /* smoothed (RFC 9002 §5.3) */
+    uint32_t struct_size; /* set it before the call: sizeof(FastNetPeerStats) */
+    uint32_t path;        /* FastNetPath */
+    uint64_t rtt_ns;      /* smoothed (RFC 9002 §5.3) */
     uint64_t rtt_ns_min;
     uint64_t rtt_ns_latest;
     uint64_t rtt_variance_ns;
-    int64_t  remote_clock_offset_ns;   /* remote's fastnet_now_ns() minus ours, estimated from pings */
+    int64_t remote_clock_offset_ns; /* remote's fastnet_now_ns() minus ours, estimated from pings */
     uint64_t sent_packets;
-    uint64_t sent_bytes;               /* UDP payload */
+    uint64_t sent_bytes; /* UDP payload */
     uint64_t received_packets;
     uint64_t received_bytes;
-    uint64_t lost_packets;             /* declared lost (RFC 9002 §6.1) */
+    uint64_t lost_packets; /* declared lost (RFC 9002 §6.1) */
     uint64_t retransmitted_bytes;
     uint64_t sent_messages;
     uint64_t received_messages;
-    uint64_t dropped_messages;         /* unreliable: too old or pushed out of a full queue */
-    uint64_t rejected_packets;         /* replayed, forged or malformed datagrams with this peer's id */
-    uint64_t queued_bytes;             /* waiting or unacknowledged, all channels */
+    uint64_t dropped_messages; /* unreliable: too old or pushed out of a full queue */
+    uint64_t rejected_packets; /* replayed, forged or malformed datagrams with this peer's id */
+    uint64_t queued_bytes;     /* waiting or unacknowledged, all channels */
     uint64_t congestion_window_bytes;
     uint64_t bytes_in_flight;
-    uint64_t key_updates;              /* of our sending key */
-    uint32_t loss_permille;            /* of the last few hundred packets */
-    uint32_t mtu_bytes;                /* UDP payload */
+    uint64_t key_updates;   /* of our sending key */
+    uint32_t loss_permille; /* of the last few hundred packets */
+    uint32_t mtu_bytes;     /* UDP payload */
 } FastNetPeerStats;
 
 /* Copies one peer's numbers. Returns OK, ERR_PEER, ERR_ARGUMENT (struct_size not set). */
@@ -462,42 +480,45 @@ FASTNET_API FastNetResult fastnet_peer_stats(const FastNetEndpoint *endpoint, Fa
 
 /* Numbers of the endpoint as a whole. */
 typedef struct FastNetEndpointStats {
-    uint32_t struct_size;            /* set it before the call */
-    uint32_t peers;                  /* connected now */
-    uint32_t handshakes;             /* half-open now */
-    uint32_t connect_requests;       /* undecided now */
-    uint64_t memory_bytes_used;      /* of memory_bytes_max */
+    uint32_t struct_size;       /* set it before the call */
+    uint32_t peers;             /* connected now */
+    uint32_t handshakes;        /* half-open now */
+    uint32_t connect_requests;  /* undecided now */
+    uint64_t memory_bytes_used; /* of memory_bytes_max */
     uint64_t handshakes_completed;
     uint64_t handshakes_failed;
-    uint64_t handshakes_limited;     /* refused by the per-address rate limit */
+    uint64_t handshakes_limited; /* refused by the per-address rate limit */
     uint64_t handshakes_evicted;
     uint64_t sent_datagrams;
     uint64_t received_datagrams;
-    uint64_t unknown_datagrams;      /* no such receiver id, or not ours */
-    uint64_t rejected_datagrams;     /* replayed, forged or malformed */
-    uint64_t send_calls;             /* system calls */
+    uint64_t unknown_datagrams;  /* no such receiver id, or not ours */
+    uint64_t rejected_datagrams; /* replayed, forged or malformed */
+    uint64_t send_calls;         /* system calls */
     uint64_t receive_calls;
-    uint64_t segmented_sends;        /* several datagrams in one, cut by the system (GSO) ... */
-    uint64_t segmented_datagrams;    /* ... so many in all */
-    uint64_t coalesced_receives;     /* several datagrams in one, joined by the system (GRO) ... */
-    uint64_t coalesced_datagrams;    /* ... so many in all */
-    uint64_t fallbacks;              /* times that a plainer way had to be taken: no IPv6, no batch
-                                        calls, no segmentation on the way to an address */
-    uint64_t blocking_waits;         /* of fastnet_poll() */
-    uint64_t spins;                  /* times that it looked for the next datagram instead ... */
-    uint64_t spins_answered;         /* ... and found one */
-    uint64_t packets_prepared;       /* whose keystream was made while there was nothing else to do */
-    uint64_t warming_datagrams;      /* see FastNetConfig.keep_warm_us */
+    uint64_t segmented_sends;     /* several datagrams in one, cut by the system (GSO) ... */
+    uint64_t segmented_datagrams; /* ... so many in all */
+    uint64_t coalesced_receives;  /* several datagrams in one, joined by the system (GRO) ... */
+    uint64_t coalesced_datagrams; /* ... so many in all */
+    uint64_t fallbacks;           /* times that a plainer way had to be taken: no IPv6, no batch
+                                     calls, no segmentation on the way to an address */
+    uint64_t blocking_waits;      /* of fastnet_poll() */
+    uint64_t spins;               /* times that it looked for the next datagram instead ... */
+    uint64_t spins_answered;      /* ... and found one */
+    uint64_t packets_prepared;    /* whose keystream was made while there was nothing else to do */
+    uint64_t warming_datagrams;   /* see FastNetConfig.keep_warm_us */
 } FastNetEndpointStats;
 
 /* Copies the endpoint's numbers. Returns OK or ERR_ARGUMENT. */
-FASTNET_API FastNetResult fastnet_endpoint_stats(const FastNetEndpoint *endpoint, FastNetEndpointStats *stats);
+FASTNET_API FastNetResult fastnet_endpoint_stats(const FastNetEndpoint *endpoint,
+                                                 FastNetEndpointStats *stats);
 
 /* Number of connected peers. */
 FASTNET_API uint32_t fastnet_peer_count(const FastNetEndpoint *endpoint);
 
-/* The next connected peer after previous (0 = the first); 0 at the end. Safe against peers that come and go. */
-FASTNET_API FastNetPeerId fastnet_peer_next(const FastNetEndpoint *endpoint, FastNetPeerId previous);
+/* The next connected peer after previous (0 = the first); 0 at the end. Safe against peers that
+ * come and go. */
+FASTNET_API FastNetPeerId fastnet_peer_next(const FastNetEndpoint *endpoint,
+                                            FastNetPeerId previous);
 
 /* The peer's current address as text. Returns OK, ERR_PEER. */
 FASTNET_API FastNetResult fastnet_peer_address(const FastNetEndpoint *endpoint, FastNetPeerId peer,
@@ -505,32 +526,40 @@ FASTNET_API FastNetResult fastnet_peer_address(const FastNetEndpoint *endpoint, 
 
 /* What a peer told about itself in the handshake. */
 typedef struct FastNetPeerInfo {
-    uint32_t struct_size;       /* set it before the call */
+    uint32_t struct_size; /* set it before the call */
     uint32_t application_build;
     uint32_t message_bytes_max; /* agreed: the smaller of both sides */
     uint32_t reserved;
-    char certificate_subject[FASTNET_TEXT_BYTES_MAX]; /* of a server, seen from its client; else "" */
+    char certificate_subject[FASTNET_TEXT_BYTES_MAX]; /* of a server, seen from its client; else ""
+                                                       */
 } FastNetPeerInfo;
 
-/* Copies what a peer told about itself. Valid from CONNECT_REQUEST on. Returns OK, ERR_PEER, ERR_ARGUMENT. */
+/* Copies what a peer told about itself. Valid from CONNECT_REQUEST on. Returns OK, ERR_PEER,
+ * ERR_ARGUMENT. */
 FASTNET_API FastNetResult fastnet_peer_info(const FastNetEndpoint *endpoint, FastNetPeerId peer,
                                             FastNetPeerInfo *info);
 
-/* Sets the pointer that the peer's later events carry. Owner: the caller; never followed. Returns OK, ERR_PEER. */
-FASTNET_API FastNetResult fastnet_peer_set_user(FastNetEndpoint *endpoint, FastNetPeerId peer, void *user);
+/* Sets the pointer that the peer's later events carry. Owner: the caller; never followed. Returns
+ * OK, ERR_PEER. */
+FASTNET_API FastNetResult fastnet_peer_set_user(FastNetEndpoint *endpoint, FastNetPeerId peer,
+                                                void *user);
 
-/* Caps what is sent to one peer; 0 = no cap but congestion control. Units: bytes per second. Returns OK, ERR_PEER. */
+/* Caps what is sent to one peer; 0 = no cap but congestion control. Units: bytes per second.
+ * Returns OK, ERR_PEER. */
 FASTNET_API FastNetResult fastnet_peer_set_rate_max(FastNetEndpoint *endpoint, FastNetPeerId peer,
                                                     uint64_t bytes_per_s);
 
-/* The bound UDP port and the bound TLS port (0 when not listening), host order: for config ports of 0. */
+/* The bound UDP port and the bound TLS port (0 when not listening), host order: for config ports of
+ * 0. */
 FASTNET_API uint16_t fastnet_udp_port(const FastNetEndpoint *endpoint);
 FASTNET_API uint16_t fastnet_tls_port(const FastNetEndpoint *endpoint);
 
-/* One sentence about the last failure on this endpoint. Owner: the endpoint, until its next failure. Never NULL. */
+/* One sentence about the last failure on this endpoint. Owner: the endpoint, until its next
+ * failure. Never NULL. */
 FASTNET_API const char *fastnet_last_error_text(const FastNetEndpoint *endpoint);
 
-/* One sentence about why this thread's last create or blocking connect failed. Until the next one. Never NULL. */
+/* One sentence about why this thread's last create or blocking connect failed. Until the next one.
+ * Never NULL. */
 FASTNET_API const char *fastnet_connect_error_text(void);
 
 /* --- operations ----------------------------------------------------------------------- */
@@ -538,43 +567,50 @@ FASTNET_API const char *fastnet_connect_error_text(void);
 /*
  * Loads certificate and key anew; sessions that exist go on, new ones get the new certificate.
  *
- * Blocks:    reads two files. Returns: OK; ERR_CERTIFICATE (nothing changed); ERR_STATE (not listening).
+ * Blocks:    reads two files. Returns: OK; ERR_CERTIFICATE (nothing changed); ERR_STATE (not
+ * listening).
  */
-FASTNET_API FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint, const char *certificate_path,
+FASTNET_API FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint,
+                                                     const char *certificate_path,
                                                      const char *private_key_path);
 
-/* Refuses connections from an address ("192.0.2.1", "2001:db8::1") from now on, for IPv6 from its /64;
- * peers that are connected stay. At most 1024 entries. Returns OK, ERR_ARGUMENT, ERR_LIMIT. */
+/* Refuses connections from an address ("192.0.2.1", "2001:db8::1") from now on, for IPv6 from its
+ * /64; peers that are connected stay. At most 1024 entries. Returns OK, ERR_ARGUMENT, ERR_LIMIT. */
 FASTNET_API FastNetResult fastnet_ban_add(FastNetEndpoint *endpoint, const char *address);
 FASTNET_API FastNetResult fastnet_ban_remove(FastNetEndpoint *endpoint, const char *address);
 
-/* Draining: while true, new clients are refused with the text "server is draining"; sessions go on. */
+/* Draining: while true, new clients are refused with the text "server is draining"; sessions go on.
+ */
 FASTNET_API FastNetResult fastnet_set_draining(FastNetEndpoint *endpoint, bool draining);
 
 /*
- * Bad-link switch for development: what this endpoint sends over UDP is lost, repeated or delayed at
- * random before it reaches the socket. All zero = off.
+ * Bad-link switch for development: what this endpoint sends over UDP is lost, repeated or delayed
+ * at random before it reaches the socket. All zero = off.
  *
  * Units:     permille of datagrams; delay in milliseconds, jitter added at random on top.
  * Returns:   OK; ERR_ARGUMENT (permille over 1000, delay over 10000); ERR_MEMORY.
  */
-FASTNET_API FastNetResult fastnet_simulate_bad_link(FastNetEndpoint *endpoint, uint32_t loss_permille,
+FASTNET_API FastNetResult fastnet_simulate_bad_link(FastNetEndpoint *endpoint,
+                                                    uint32_t loss_permille,
                                                     uint32_t duplicate_permille, uint32_t delay_ms,
                                                     uint32_t jitter_ms, uint64_t seed);
 
 /* --- the short form: thin wrappers, defined in terms of the above ---------------------- */
 
-/* A client is an endpoint with one peer; every fastnet_ function that takes an endpoint takes it too. */
+/* A client is an endpoint with one peer; every fastnet_ function that takes an endpoint takes it
+ * too. */
 typedef FastNetEndpoint *FastNetClient;
 
 /* A server is a listening endpoint. */
 typedef FastNetEndpoint *FastNetServer;
 
 /*
- * Connects to a server's TLS port and waits until connected: verified (system roots or FASTNET_CA_FILE).
+ * Connects to a server's TLS port and waits until connected: verified (system roots or
+ * FASTNET_CA_FILE).
  *
  * Blocks:    up to 5 s (handshake_timeout_ms), plus name resolution.
- * Returns:   a client whose first poll gives CONNECTED, or NULL: fastnet_connect_error_text() says why.
+ * Returns:   a client whose first poll gives CONNECTED, or NULL: fastnet_connect_error_text() says
+ * why.
  */
 FASTNET_API FastNetClient fastnet_client_connect(const char *host, uint16_t tls_port);
 
@@ -586,12 +622,12 @@ FASTNET_API FastNetClient fastnet_client_connect(const char *host, uint16_t tls_
 FASTNET_API int32_t fastnet_client_send(FastNetClient client, uint8_t channel, const uint8_t *data,
                                         uint32_t data_len);
 
-/* Takes one event; false (and type NONE) when there is none now. Never blocks, loses none. The event's data
- * stays valid until the next poll. */
+/* Takes one event; false (and type NONE) when there is none now. Never blocks, loses none. The
+ * event's data stays valid until the next poll. */
 FASTNET_API bool fastnet_client_poll(FastNetClient client, FastNetEvent *event);
 
-/* Delivers queued reliable messages (up to linger_ms), says goodbye, frees the client. NULL is fine.
- * Blocks: until the server has confirmed, at most linger_ms plus a few round trips. */
+/* Delivers queued reliable messages (up to linger_ms), says goodbye, frees the client. NULL is
+ * fine. Blocks: until the server has confirmed, at most linger_ms plus a few round trips. */
 FASTNET_API void fastnet_client_disconnect(FastNetClient client);
 
 /*
@@ -599,8 +635,8 @@ FASTNET_API void fastnet_client_disconnect(FastNetClient client);
  *
  * Returns:   the server, or NULL: fastnet_connect_error_text() says why.
  */
-FASTNET_API FastNetServer fastnet_server_create(uint16_t udp_port, uint16_t tcp_port, const char *cert_path,
-                                                const char *key_path);
+FASTNET_API FastNetServer fastnet_server_create(uint16_t udp_port, uint16_t tcp_port,
+                                                const char *cert_path, const char *key_path);
 
 /* Takes one event; as fastnet_client_poll(). */
 FASTNET_API bool fastnet_server_poll(FastNetServer server, FastNetEvent *event);
@@ -615,7 +651,8 @@ FASTNET_API int32_t fastnet_server_disconnect(FastNetServer server, FastNetPeerI
 /* Number of connected peers. */
 FASTNET_API uint32_t fastnet_server_peer_count(FastNetServer server);
 
-/* Says goodbye to every peer, gives queued reliable messages up to linger_ms, and frees the server. NULL is fine. */
+/* Says goodbye to every peer, gives queued reliable messages up to linger_ms, and frees the server.
+ * NULL is fine. */
 FASTNET_API void fastnet_server_destroy(FastNetServer server);
 
 #ifdef __cplusplus
