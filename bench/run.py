@@ -9,6 +9,7 @@ import concurrent.futures
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -177,9 +178,11 @@ def write_markdown(options, about, results, found):
         rows = summary.table(results, suite)
         if rows:
             lines += ["", f"## {title}", *rows]
-    rows = summary.crypto_table(results)
-    if rows:
-        lines += ["", "## One ChaCha20-Poly1305 operation", *rows]
+    for title, rows in (("Where the time goes", summary.breakdown(results)),
+                        ("One datagram through the kernel", summary.system_table(results)),
+                        ("One ChaCha20-Poly1305 operation", summary.crypto_table(results))):
+        if rows:
+            lines += ["", f"## {title}", *rows]
     with open(os.path.join(options.out, "README.md"), "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
 
@@ -218,6 +221,7 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 static volatile sig_atomic_t stopped;
 
@@ -40,6 +41,7 @@ void bench_stop_on_signals(void)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* nothing goes on spinning when bench/run.py is gone */
 }
 
 bool bench_stopped(void)

@@ -131,6 +131,16 @@ class Crypto(Case):
         return figures
 
 
+class System(Case):
+    def run(self, bench):
+        figures = {}
+        for row in bench.lines("system", "run", {"cpu": bench.client_core}, 60):
+            for what in ("send_ns", "receive_ns", "call_ns"):
+                if what in row:
+                    figures[f"{row['way']}/{row['bytes']}/{what}"] = row[what]
+        return figures
+
+
 class Handshake(Case):
     def run(self, bench):
         settings = self.settings
@@ -197,6 +207,7 @@ class BadLink(Case):
 PEERS = [
     ("raw UDP", "raw_udp", "plain"),
     ("raw UDP + AEAD", "raw_udp", "sealed"),
+    ("raw UDP + AEAD ahead", "raw_udp", "ahead"),
     ("FastNet unreliable", "fastnet", "1"),
     ("FastNet reliable ordered", "fastnet", "0"),
     ("ENet unreliable", "enet", "unreliable"),
@@ -286,6 +297,10 @@ def cryptos(_quick, _offers):
     yield Crypto("crypto", "ChaCha20-Poly1305", "one operation", program="crypto")
 
 
+def systems(_quick, _offers):
+    yield System("system", "kernel", "one datagram", program="system")
+
+
 def handshakes(quick, _offers):
     seconds = 1 if quick else 3
     for name, program in (("FastNet", "handshake"), ("OpenSSL alone", "floor_handshake")):
@@ -299,6 +314,7 @@ SUITES = {
     "throughput": throughputs,
     "fanout": fan_outs,
     "loss": bad_links,
+    "system": systems,
     "crypto": cryptos,
     "handshake": handshakes,
 }

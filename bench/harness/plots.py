@@ -11,7 +11,7 @@ TERMINALS = {
     "png": 'pngcairo size 1350,780 enhanced font "sans-serif,15" background "#ffffff"',
 }
 COLOURS = {
-    "raw UDP": "#808080", "raw UDP + AEAD": "#404040", "floor": "#808080",
+    "raw UDP": "#808080", "raw UDP + AEAD": "#404040", "raw UDP + AEAD ahead": "#a0a0c0", "floor": "#808080",
     "floor, GSO": "#808080", "floor, sendmmsg": "#a0a0a0",
     "FastNet unreliable": "#0060c0", "FastNet reliable ordered": "#00a0e0", "FastNet": "#0060c0",
     "FastNet reliable": "#0060c0",

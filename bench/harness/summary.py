@@ -115,3 +115,37 @@ def crypto_table(results):
         cells = [number(case["figures"][f"{backend}/{size}/{what}"]["median"]) for size in sizes]
         lines.append(f"| {backend}, {what.removesuffix('_ns')} | " + " | ".join(cells) + " |")
     return lines
+
+
+def system_table(results):
+    case = results.cases.get("system/kernel/one datagram")
+    if not case:
+        return []
+    median = {name: entry["median"] for name, entry in case["figures"].items()}
+    ways = sorted({tuple(name.split("/")[:2]) for name in median if name.endswith("send_ns")},
+                  key=lambda way: (int(way[1]), way[0]))
+    lines = ["", "| ns per datagram | send | receive |", "|---|---|---|"]
+    for way, size in ways:
+        sending, receiving = (median[f"{way}/{size}/{what}_ns"] for what in ("send", "receive"))
+        lines.append(f"| {size} B, {way} | {number(sending)} | {number(receiving)} |")
+    calls = [f"{name.split('/')[0]} {number(value)} ns" for name, value in sorted(median.items())
+             if name.endswith("call_ns")]
+    return [*lines, "", f"One call: {', '.join(calls)}."]
+
+
+def breakdown(results):
+    """Where the round trip of 64 bytes goes: differences of the medians of one run."""
+    load = "ping-pong, spin"
+    p50 = {name: results.median(f"rtt/{name}/{load}", "p50_us")
+           for name in ("raw UDP", "raw UDP + AEAD ahead", "raw UDP + AEAD", "FastNet unreliable",
+                        "FastNet reliable ordered")}
+    if None in p50.values():
+        return []
+    raw, ahead, plain, ours, ordered = p50.values()
+    rows = [("the kernel: two sends, two receives, on two cores", raw),
+            ("two seals and two opens, keystream computed ahead", ahead - raw),
+            ("(the same without computing ahead)", plain - raw),
+            ("the protocol, both sides, channel 1", ours - ahead),
+            ("reliability and order on top, channel 0", ordered - ours)]
+    return ["", "| of a round trip of 64 B, spinning | µs |", "|---|---|",
+            *(f"| {what} | {value:.2f} |" for what, value in rows)]
