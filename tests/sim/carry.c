@@ -198,7 +198,8 @@ static void carry(fn_world *world, fn_end *end, uint8_t path, const uint8_t *dat
         fn_world_fail(world, complaint);
         return;
     }
-    if (bytes > world->config.datagram_bytes_max || bytes > world->config.limits.datagram_bytes_max)
+    const fn_limits *accepted = &world->config.limits[end->is_client ? 1 : 0];
+    if (bytes > world->config.datagram_bytes_max || bytes > accepted->datagram_bytes_max)
         fn_world_fail(world, "a datagram was longer than the other side accepts");
     if (!path_is_known(end, path)) {
         fn_world_fail(world, "a datagram was sent on a path that has no address");

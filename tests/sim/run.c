@@ -47,7 +47,7 @@ static void close_session(fn_world *world, uint32_t i)
 {
     fn_end *end = &world->ends[2 * i + fn_rng_below(&world->rng, 2)];
     end->peer->may_close = true;
-    uint32_t bytes_max = fn_min_u32(20000, world->config.limits.message_bytes_max);
+    uint32_t bytes_max = fn_min_u32(20000, world->config.limits[0].message_bytes_max);
     for (uint32_t k = 0; k < LAST_MESSAGES; k++) {
         uint8_t channel = k % 2 == 0 ? FASTNET_CHANNEL_RELIABLE_ORDERED : FASTNET_CHANNEL_RELIABLE;
         uint32_t bytes = (uint32_t)fn_rng_below(&world->rng, bytes_max + 1);

@@ -13,14 +13,14 @@ static uint32_t pick(fn_rng *rng, uint32_t a, uint32_t b, uint32_t c)
     return which == 0 ? a : which == 1 ? b : c;
 }
 
+/* Statement by statement: C leaves the order inside an initializer open, and the same seed has to
+ * give the same run with every compiler. */
 static fn_load mixed_load(fn_rng *rng)
 {
-    return (fn_load){
-        .interval_ns = fn_rng_between(rng, 20, 60) * MS,
-        .weights = {3, 4, 3, 4},
-        .message_bytes_max = pick(rng, 1000, 20000, 65536),
-        .tagged_permille = 200,
-    };
+    fn_load load = {.weights = {3, 4, 3, 4}, .tagged_permille = 200};
+    load.interval_ns = fn_rng_between(rng, 20, 60) * MS;
+    load.message_bytes_max = pick(rng, 1000, 20000, 65536);
+    return load;
 }
 
 static void set_links(fn_world_config *config, fn_link_config link)
@@ -29,15 +29,19 @@ static void set_links(fn_world_config *config, fn_link_config link)
     config->link[1] = link;
 }
 
+static fn_limits usual_limits(fn_rng *rng)
+{
+    fn_limits limits = {.message_bytes_max = 262144, .idle_timeout_ms = 30000};
+    limits.receive_window_bytes = pick(rng, 262144 + 64, 524288, 1u << 20);
+    limits.replay_window_packets = pick(rng, 1024, 4096, 4096);
+    limits.message_window = pick(rng, 64, 1024, 4096);
+    limits.datagram_bytes_max = pick(rng, 1200, 1452, 1452);
+    return limits;
+}
+
 static void usual(fn_world_config *config, fn_rng *rng)
 {
     *config = (fn_world_config){
-        .limits = {.message_bytes_max = 262144,
-                   .receive_window_bytes = pick(rng, 262144 + 64, 524288, 1u << 20),
-                   .replay_window_packets = pick(rng, 1024, 4096, 4096),
-                   .message_window = pick(rng, 64, 1024, 4096),
-                   .idle_timeout_ms = 30000,
-                   .datagram_bytes_max = 1452},
         .client_arena_bytes = FN_MIB(16),
         .server_arena_bytes = FN_MIB(32),
         .memory_cap_bytes = FN_MIB(8),
@@ -47,15 +51,18 @@ static void usual(fn_world_config *config, fn_rng *rng)
         .datagram_bytes_max = 1452,
         .rate_floor_bytes_per_s = 65536,
         .keepalive_ns = 10 * FN_NS_PER_S,
-        .key_update_packets = pick(rng, 64, 1000, 1u << 20),
         .key_update_ns = 3600 * FN_NS_PER_S,
-        .hold_permille = pick(rng, 0, 100, 500),
         .hold_ns_max = 50 * MS,
-        .tick_ns = fn_rng_chance(rng, 300) ? 16666667 : 0,
     };
+    for (uint32_t i = 0; i < 2; i++) {
+        config->limits[i] = usual_limits(rng);
+        config->load[i] = mixed_load(rng);
+    }
+    config->event_capacity = pick(rng, 16, 64, 1024);
+    config->key_update_packets = pick(rng, 64, 1000, 1u << 20);
+    config->hold_permille = pick(rng, 0, 100, 500);
+    config->tick_ns = fn_rng_chance(rng, 300) ? 16666667 : 0;
     set_links(config, (fn_link_config){.delay_ns = fn_rng_between(rng, 1, 80) * MS});
-    config->load[0] = mixed_load(rng);
-    config->load[1] = mixed_load(rng);
 }
 
 static fn_end *any_end(fn_world *world)
@@ -218,8 +225,10 @@ static void long_fat(fn_world_config *config, fn_rng *rng)
     usual(config, rng);
     config->sessions = 1;
     config->tick_ns = 0;
-    config->limits.replay_window_packets = 1024;
-    config->limits.receive_window_bytes = 4u << 20;
+    config->limits[0].replay_window_packets = 1024;
+    config->limits[1].replay_window_packets = 1024;
+    config->limits[0].receive_window_bytes = 4u << 20;
+    config->limits[1].receive_window_bytes = 4u << 20;
     set_links(config, (fn_link_config){.delay_ns = 100 * MS});
     for (uint32_t i = 0; i < 2; i++) {
         config->load[i].bulk_bytes = 6u << 20;
@@ -269,7 +278,8 @@ static void large_datagrams(fn_world_config *config, fn_rng *rng)
 {
     usual(config, rng);
     config->datagram_bytes_max = 9000;
-    config->limits.datagram_bytes_max = 9000;
+    config->limits[0].datagram_bytes_max = 9000;
+    config->limits[1].datagram_bytes_max = 9000;
     fn_link_config link = config->link[0];
     link.mtu_bytes = pick(rng, 1452, 4000, 9000);
     set_links(config, link);
@@ -303,7 +313,8 @@ static void go_dark(fn_world *world)
 static void long_dark(fn_world_config *config, fn_rng *rng)
 {
     usual(config, rng);
-    config->limits.replay_window_packets = 1024;
+    config->limits[0].replay_window_packets = 1024;
+    config->limits[1].replay_window_packets = 1024;
     config->change = go_dark;
     config->change_ns = 1000 * MS;
     for (uint32_t i = 0; i < 2; i++) {
@@ -418,9 +429,12 @@ static void s3_replay(fn_world_config *config, fn_rng *rng)
 static void small_memory(fn_world_config *config, fn_rng *rng)
 {
     usual(config, rng);
-    config->limits.message_bytes_max = 16384;
-    config->limits.receive_window_bytes = 40000;
-    config->limits.replay_window_packets = 1024;
+    config->limits[0].message_bytes_max = 16384;
+    config->limits[1].message_bytes_max = 16384;
+    config->limits[0].receive_window_bytes = 40000;
+    config->limits[1].receive_window_bytes = 40000;
+    config->limits[0].replay_window_packets = 1024;
+    config->limits[1].replay_window_packets = 1024;
     config->send_queue_bytes_max = 65536;
     config->memory_cap_bytes = FN_KIB(384);
     config->memory_floor_bytes = FN_KIB(8);
@@ -488,7 +502,8 @@ static const char *judge_game_rhythm(fn_world *world)
 static void idle(fn_world_config *config, fn_rng *rng)
 {
     usual(config, rng);
-    config->limits.idle_timeout_ms = 3000;
+    config->limits[0].idle_timeout_ms = 3000;
+    config->limits[1].idle_timeout_ms = 3000;
     config->keepalive_ns = 1000 * MS;
     config->load[0] = (fn_load){0};
     config->load[1] = (fn_load){0};
@@ -500,7 +515,8 @@ static void idle(fn_world_config *config, fn_rng *rng)
 static void silence(fn_world_config *config, fn_rng *rng)
 {
     usual(config, rng);
-    config->limits.idle_timeout_ms = 4000;
+    config->limits[0].idle_timeout_ms = 4000;
+    config->limits[1].idle_timeout_ms = 4000;
 }
 
 /* The network dies for good: both sides must find out, soon after the idle timeout. */

@@ -15,7 +15,7 @@
 
 #define START_NS (1000 * FN_NS_PER_S)
 
-enum { TIMERS_MAX = 1 << 17, EVENTS_CAPACITY = 1024 };
+enum { TIMERS_MAX = 1 << 17 };
 
 void *fn_world_calloc(size_t bytes)
 {
@@ -57,8 +57,8 @@ static void host_init(fn_world *world, fn_host *host, size_t arena_bytes)
         abort();
     host->pool_metadata = fn_world_calloc(fn_pool_metadata_bytes(arena_bytes));
     fn_pool_init(&host->pool, host->arena, arena_bytes, host->pool_metadata);
-    host->event_memory = fn_world_calloc(EVENTS_CAPACITY * sizeof(fn_event));
-    fn_events_init(&host->events, host->event_memory, EVENTS_CAPACITY);
+    host->event_memory = fn_world_calloc(world->config.event_capacity * sizeof(fn_event));
+    fn_events_init(&host->events, host->event_memory, world->config.event_capacity);
     fn_list_init(&host->inbox);
     fn_list_init(&host->batch);
     fn_heap_node_init(&host->timer.node);
@@ -128,6 +128,8 @@ static void conn_init(fn_world *world, fn_end *end, const uint8_t *send_secret,
                       const uint8_t *receive_secret)
 {
     const fn_world_config *from = &world->config;
+    const fn_limits *ours = &from->limits[end->is_client ? 0 : 1];
+    const fn_limits *theirs = &from->limits[end->is_client ? 1 : 0];
     fn_conn_shared shared = {
         .pool = &end->host->pool,
         .random = &end->host->random,
@@ -141,7 +143,7 @@ static void conn_init(fn_world *world, fn_end *end, const uint8_t *send_secret,
         .remote_receiver_id = end->peer->receiver_id,
         .send_secret = send_secret,
         .receive_secret = receive_secret,
-        .limits = fn_limits_agree(&from->limits, &from->limits),
+        .limits = fn_limits_agree(ours, theirs),
         .send_queue_bytes_max = from->send_queue_bytes_max,
         .datagram_bytes_max = from->datagram_bytes_max,
         .rate_floor_bytes_per_s = from->rate_floor_bytes_per_s,
@@ -152,8 +154,7 @@ static void conn_init(fn_world *world, fn_end *end, const uint8_t *send_secret,
         .memory_floor_bytes = from->memory_floor_bytes,
         .memory_cap_bytes = from->memory_cap_bytes,
     };
-    fn_tap_init(&end->tap, send_secret, end->peer->receiver_id,
-                from->limits.replay_window_packets / 2,
+    fn_tap_init(&end->tap, send_secret, end->peer->receiver_id, theirs->replay_window_packets / 2,
                 from->change == NULL ? from->link[0].delay_ns + from->link[1].delay_ns
                                      : CHANGING_RTT_NS_MIN);
     size_t bytes = fn_conn_bytes(&config, &shared);

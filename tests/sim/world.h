@@ -59,7 +59,8 @@ typedef struct fn_world_config {
     fn_link_config link[2]; /* [0] client to server, [1] back */
     fn_load load[2];
     fn_attack attack;
-    fn_limits limits;
+    fn_limits limits[2];     /* what each side accepts: [0] client, [1] server */
+    uint32_t event_capacity; /* a power of two */
     size_t client_arena_bytes;
     size_t server_arena_bytes;
     size_t memory_cap_bytes;
