@@ -130,8 +130,7 @@ typedef struct FastNetChannelConfig {
     uint8_t weight;           /* share among channels of one priority, 1..255 */
     uint8_t real_time;        /* reliable modes: first transmission uses the rate floor */
     uint32_t queue_bytes_max; /* per peer, this channel's part of the send queue */
-    uint32_t
-        time_to_live_ms; /* unreliable modes: waiting longer than this drops a message; 0 = never */
+    uint32_t time_to_live_ms; /* unreliable modes: a message that waited longer drops; 0 = never */
 } FastNetChannelConfig;
 
 #define FASTNET_CHANNELS_MAX 240 /* numbers 240..255 belong to the library */
@@ -228,25 +227,24 @@ typedef struct FastNetConfig {
     uint32_t rate_floor_bytes_per_s; /* 65536: real-time traffic that congestion never holds back */
     uint32_t handshakes_max; /* 256: half-open TLS connections; the oldest is evicted above it */
     uint32_t handshakes_per_address_per_s; /* 20 per IPv4 address or IPv6 /64; 0 = no limit */
-    uint32_t
-        connect_request_timeout_ms;  /* 5000: an undecided CONNECT_REQUEST is rejected after it */
-    uint32_t replay_window_packets;  /* 4096; a power of two, 1024..65536 */
-    uint64_t key_update_packets;     /* 2^20: packets sealed under one key; 64..2^32 */
-    uint32_t key_update_interval_ms; /* 3600000: age of a key */
-    uint16_t mtu_bytes_max;          /* 1452: largest UDP payload that path MTU discovery tries */
-    uint16_t udp_port;               /* host order; 0 = any */
-    uint16_t tls_port;               /* host order; with listen: 0 = any */
-    bool listen;                     /* accept clients; needs a certificate */
-    bool connect_requests;           /* raise CONNECT_REQUEST instead of accepting everyone */
-    const char *bind_address;        /* NULL = every address, IPv4 and IPv6 */
-    const char *certificate_path;    /* PEM chain, leaf first */
-    const char *private_key_path;    /* PEM */
-    const char *trusted_roots_path;  /* PEM; NULL = FASTNET_CA_FILE, else the system's roots */
-    const char *advertised_address;  /* "host" or "host:port" told to clients as the UDP address;
-                                        NULL = as seen */
-    const char *application_id;      /* both sides must agree; NULL = "" */
-    uint32_t application_build; /* shown to the server, not compared; see fastnet_peer_info() */
-    uint32_t channel_count;     /* 4 */
+    uint32_t connect_request_timeout_ms;   /* 5000: rejects an undecided CONNECT_REQUEST after it */
+    uint32_t replay_window_packets;        /* 4096; a power of two, 1024..65536 */
+    uint64_t key_update_packets;           /* 2^20: packets sealed under one key; 64..2^32 */
+    uint32_t key_update_interval_ms;       /* 3600000: age of a key */
+    uint16_t mtu_bytes_max;         /* 1452: largest UDP payload that path MTU discovery tries */
+    uint16_t udp_port;              /* host order; 0 = any */
+    uint16_t tls_port;              /* host order; with listen: 0 = any */
+    bool listen;                    /* accept clients; needs a certificate */
+    bool connect_requests;          /* raise CONNECT_REQUEST instead of accepting everyone */
+    const char *bind_address;       /* NULL = every address, IPv4 and IPv6 */
+    const char *certificate_path;   /* PEM chain, leaf first */
+    const char *private_key_path;   /* PEM */
+    const char *trusted_roots_path; /* PEM; NULL = FASTNET_CA_FILE, else the system's roots */
+    const char *advertised_address; /* "host" or "host:port" told to clients as the UDP address;
+                                       NULL = as seen */
+    const char *application_id;     /* both sides must agree; NULL = "" */
+    uint32_t application_build;     /* shown to the server, not compared; see fastnet_peer_info() */
+    uint32_t channel_count;         /* 4 */
     const FastNetChannelConfig *channels; /* NULL = the four of FastNetChannel */
     FastNetAllocator allocator;           /* all zero = malloc/free */
     void (*log)(void *user, int32_t level, const char *line); /* NULL = silent */
@@ -254,11 +252,9 @@ typedef struct FastNetConfig {
     int32_t log_level;      /* FASTNET_LOG_WARNING: this level and more urgent ones */
     FastNetResolve resolve; /* NULL = the system's resolver, in a short-lived thread */
     void *resolve_user;
-    void (*key_log)(void *user,
-                    const char *line); /* debugging only: writes secrets (NSS key log format) */
+    void (*key_log)(void *user, const char *line); /* debugging: secrets, as an NSS key log */
     void *key_log_user;
-    const struct FastNetSocketConfig
-        *socket;           /* fastnet/tuning.h; NULL = fastnet_socket_config_default() */
+    const struct FastNetSocketConfig *socket; /* fastnet/tuning.h; NULL = its default */
     uint32_t spin_us;      /* 100: after a datagram came or went, a waiting fastnet_poll() looks
                               for the next one this long before it blocks, as long as that
                               pays; 0 = block at once; FASTNET_SPIN_ALWAYS = never block */
@@ -313,8 +309,7 @@ FASTNET_API void fastnet_connect_options_init_sized(FastNetConnectOptions *optio
 FASTNET_API FastNetResult fastnet_endpoint_create(const FastNetConfig *config,
                                                   FastNetEndpoint **out);
 
-/* Says goodbye to every peer (one datagram each, does not wait) and frees everything. NULL is fine.
- */
+/* Says goodbye to every peer (one datagram each, no waiting) and frees everything. NULL is fine. */
 FASTNET_API void fastnet_endpoint_destroy(FastNetEndpoint *endpoint);
 
 /* --- connecting ----------------------------------------------------------------------- */
@@ -329,7 +324,7 @@ FASTNET_API void fastnet_endpoint_destroy(FastNetEndpoint *endpoint);
  * Returns:   OK; ERR_ARGUMENT; ERR_LIMIT (peers_max reached); ERR_CERTIFICATE (the roots file is
  *            missing or malformed); ERR_MEMORY; ERR_SYSTEM.
  * Hostile:   a server without a certificate that verifies gets nothing but a TLS ClientHello and an
- * alert.
+ *            alert.
  */
 FASTNET_API FastNetResult fastnet_connect(FastNetEndpoint *endpoint, const char *host,
                                           uint16_t tls_port, const FastNetConnectOptions *options,
@@ -379,8 +374,8 @@ FASTNET_API FastNetResult fastnet_disconnect_now(FastNetEndpoint *endpoint, Fast
  *            message). Units: data_len in bytes. Blocks: never. Allocates: never.
  * Returns:   OK; ERR_PEER; ERR_STATE (not connected yet, or disconnecting); ERR_TOO_LARGE;
  *            ERR_BACKPRESSURE (reliable channels: nothing was queued, poll and retry; a full
- * unreliable channel drops its oldest message and counts it); ERR_ARGUMENT (no such channel, NULL
- * data).
+ *            unreliable channel drops its oldest message and counts it); ERR_ARGUMENT (no such
+ *            channel, NULL data).
  */
 FASTNET_API FastNetResult fastnet_send(FastNetEndpoint *endpoint, FastNetPeerId peer,
                                        uint8_t channel, const void *data, uint32_t data_len);
@@ -438,8 +433,7 @@ FASTNET_API int fastnet_endpoint_fd(const FastNetEndpoint *endpoint);
  */
 FASTNET_API uint64_t fastnet_next_deadline(const FastNetEndpoint *endpoint);
 
-/* Makes a waiting (or the next) fastnet_poll() return early. Any thread, also while another polls.
- */
+/* Makes a waiting (or the next) fastnet_poll() return early. Any thread, at any time. */
 FASTNET_API void fastnet_wake(FastNetEndpoint *endpoint);
 
 /* The endpoint's monotonic clock, the one of FastNetEvent.time_ns. Any thread. */
@@ -530,8 +524,7 @@ typedef struct FastNetPeerInfo {
     uint32_t application_build;
     uint32_t message_bytes_max; /* agreed: the smaller of both sides */
     uint32_t reserved;
-    char certificate_subject[FASTNET_TEXT_BYTES_MAX]; /* of a server, seen from its client; else ""
-                                                       */
+    char certificate_subject[FASTNET_TEXT_BYTES_MAX]; /* a server's, at its client; else "" */
 } FastNetPeerInfo;
 
 /* Copies what a peer told about itself. Valid from CONNECT_REQUEST on. Returns OK, ERR_PEER,
@@ -549,8 +542,7 @@ FASTNET_API FastNetResult fastnet_peer_set_user(FastNetEndpoint *endpoint, FastN
 FASTNET_API FastNetResult fastnet_peer_set_rate_max(FastNetEndpoint *endpoint, FastNetPeerId peer,
                                                     uint64_t bytes_per_s);
 
-/* The bound UDP port and the bound TLS port (0 when not listening), host order: for config ports of
- * 0. */
+/* The bound UDP and TLS ports (TLS: 0 when not listening), host order: for config ports of 0. */
 FASTNET_API uint16_t fastnet_udp_port(const FastNetEndpoint *endpoint);
 FASTNET_API uint16_t fastnet_tls_port(const FastNetEndpoint *endpoint);
 
@@ -568,7 +560,7 @@ FASTNET_API const char *fastnet_connect_error_text(void);
  * Loads certificate and key anew; sessions that exist go on, new ones get the new certificate.
  *
  * Blocks:    reads two files. Returns: OK; ERR_CERTIFICATE (nothing changed); ERR_STATE (not
- * listening).
+ *            listening).
  */
 FASTNET_API FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint,
                                                      const char *certificate_path,
@@ -579,8 +571,7 @@ FASTNET_API FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint,
 FASTNET_API FastNetResult fastnet_ban_add(FastNetEndpoint *endpoint, const char *address);
 FASTNET_API FastNetResult fastnet_ban_remove(FastNetEndpoint *endpoint, const char *address);
 
-/* Draining: while true, new clients are refused with the text "server is draining"; sessions go on.
- */
+/* Draining: while true, new clients are refused ("server is draining"); sessions go on. */
 FASTNET_API FastNetResult fastnet_set_draining(FastNetEndpoint *endpoint, bool draining);
 
 /*
@@ -610,7 +601,7 @@ typedef FastNetEndpoint *FastNetServer;
  *
  * Blocks:    up to 5 s (handshake_timeout_ms), plus name resolution.
  * Returns:   a client whose first poll gives CONNECTED, or NULL: fastnet_connect_error_text() says
- * why.
+ *            why.
  */
 FASTNET_API FastNetClient fastnet_client_connect(const char *host, uint16_t tls_port);
 

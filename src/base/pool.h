@@ -27,10 +27,8 @@
 #include <stdint.h>
 
 #define FN_POOL_BLOCK_BYTES_MIN ((size_t)128)
-#define FN_POOL_BLOCK_BYTES_MAX                                         \
-    ((size_t)32 << 20)    /* the largest message, and what goes with it \
-                           */
-#define FN_POOL_ORDERS 19 /* 128 bytes = order 0 … 32 MiB = order 18 */
+#define FN_POOL_BLOCK_BYTES_MAX ((size_t)32 << 20) /* a largest message and what goes with it */
+#define FN_POOL_ORDERS          19                 /* 128 bytes = order 0 … 32 MiB = order 18 */
 
 _Static_assert(FN_POOL_BLOCK_BYTES_MIN << (FN_POOL_ORDERS - 1) == FN_POOL_BLOCK_BYTES_MAX,
                "one order per doubling");

@@ -63,8 +63,7 @@ typedef struct fn_conn_shared {
     fn_pool *pool;
     fn_random *random;
     fn_events *events;
-    const FastNetChannelConfig
-        *channels; /* the application's, numbered from 0; the library's come on top */
+    const FastNetChannelConfig *channels; /* the application's, from 0; ours come on top */
     uint32_t channel_count;
 } fn_conn_shared;
 

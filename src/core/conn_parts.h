@@ -1,9 +1,12 @@
 /*
  * conn_parts.h: what a connection is made of, for the files that are its mechanism:
  *
- *   packet_in    a datagram becomes frames, frames become state      packet_out   state becomes a
- * datagram loss         acknowledgements, loss, probe timeouts              timers       deadlines
- *   report       what the owner is told                              closing      how it ends
+ *   packet_in    a datagram becomes frames, frames become state
+ *   packet_out   state becomes a datagram
+ *   loss         acknowledgements, loss, probe timeouts
+ *   timers       deadlines
+ *   report       what the owner is told
+ *   closing      how it ends
  *   conn         creation, the application's calls
  *
  * Nobody else includes it.
@@ -50,11 +53,10 @@ typedef struct fn_loss {
     uint64_t largest_acked; /* over all paths; FN_SEQ_NONE */
     uint64_t loss_at_ns;    /* when the next packet counts as lost by time; FN_NEVER */
     uint64_t armed_ns;      /* when the last packet left that arms the probe timeout */
-    uint64_t
-        first_rtt_ns; /* when the first RTT sample came: persistent congestion counts from there */
-    uint32_t backoff; /* probes without an answer */
-    uint32_t probes_due;  /* packets that may leave although the window is full */
-    uint32_t recent_sent; /* for loss_permille: halves at 512 */
+    uint64_t first_rtt_ns;  /* of the first RTT sample: persistent congestion counts from there */
+    uint32_t backoff;       /* probes without an answer */
+    uint32_t probes_due;    /* packets that may leave although the window is full */
+    uint32_t recent_sent;   /* for loss_permille: halves at 512 */
     uint32_t recent_lost;
 } fn_loss;
 
