@@ -84,6 +84,7 @@ static void begin(slot *s)
         fastnet_config_init(&config);
         config.peers_max = 4;
         config.trusted_roots_path = hands.options.certificate;
+        tuning_apply(&config, &hands.options);
         s->endpoint = create(&config);
     }
     s->begin_ns = bench_now_ns();

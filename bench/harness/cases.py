@@ -96,7 +96,7 @@ class Throughput(Case):
 class FanOut(Case):
     def run(self, bench):
         settings = self.settings
-        server = {"clients": settings["clients"], "hz": settings["hz"]}
+        server = {"clients": settings["clients"], "hz": settings["hz"], "wait": settings["wait"]}
         client = {**server, "seconds": settings["seconds"], "per_socket": settings["per_socket"],
                   "idle_seconds": settings["idle_seconds"]}
         answered, said = bench.pair(self.program, server, client, 240)
@@ -144,9 +144,10 @@ class System(Case):
 class Handshake(Case):
     def run(self, bench):
         settings = self.settings
+        wait = "default" if settings["clients"] == 1 else "block"
         options = {"clients": settings["clients"], "seconds": settings["seconds"],
-                   "resume": settings["resume"]}
-        answered, said = bench.pair(self.program, {}, options, 60)
+                   "resume": settings["resume"], "wait": wait}
+        _, said = bench.pair(self.program, {"wait": wait}, options, 60)
         if not said["completed"]:
             raise Trouble("no connection was made")
         figures = {
@@ -260,12 +261,14 @@ def fan_outs(quick, _offers):
     loads = [(100, 60), (1000, 20)] if quick else [(100, 20), (100, 60), (1000, 20), (1000, 60),
                                                    (10000, 5), (10000, 20)]
     for clients, hz in loads:
-        for name, program in (("FastNet", "fanout"), ("floor", "floor_fanout")):
-            idle = 0 if program == "floor_fanout" or (clients, hz) != (1000, 20) else \
-                2 if quick else 5
+        ways = [("FastNet", "fanout", "block"), ("floor", "floor_fanout", "block")]
+        if (clients, hz) == (1000, 20):
+            ways.append(("FastNet, default waiting", "fanout", "default"))
+        for name, program, wait in ways:
+            idle = (2 if quick else 5) if wait == "default" else 0
             case = FanOut("fanout", name, f"{clients} clients, {hz} Hz", program=program,
                           clients=clients, hz=hz, seconds=2 if quick else 4, idle_seconds=idle,
-                          per_socket=10 if clients >= 10000 else 1)
+                          wait=wait, per_socket=10 if clients >= 10000 else 1)
             case.rounds = 1 if clients >= 10000 else None
             yield case
 

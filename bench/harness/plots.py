@@ -14,6 +14,7 @@ COLOURS = {
     "raw UDP": "#808080", "raw UDP + AEAD": "#404040", "raw UDP + AEAD ahead": "#a0a0c0", "floor": "#808080",
     "floor, GSO": "#808080", "floor, sendmmsg": "#a0a0a0",
     "FastNet unreliable": "#0060c0", "FastNet reliable ordered": "#00a0e0", "FastNet": "#0060c0",
+    "FastNet, default waiting": "#00a0e0",
     "FastNet reliable": "#0060c0",
     "ENet unreliable": "#e08000", "ENet reliable": "#b05000",
     "QUIC datagrams": "#20a040", "QUIC datagrams, ChaCha20": "#80c040", "QUIC stream": "#20a040",

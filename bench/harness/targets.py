@@ -2,7 +2,7 @@
 
 SPIN = "ping-pong, spin"
 FAN = "1000 clients, 60 Hz"
-IDLE = "fanout/FastNet/1000 clients, 20 Hz"
+IDLE = "fanout/FastNet, default waiting/1000 clients, 20 Hz"
 
 
 class Line:
