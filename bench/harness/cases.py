@@ -258,7 +258,7 @@ def throughputs(quick, _offers):
 
 
 def fan_outs(quick, _offers):
-    loads = [(100, 60), (1000, 20)] if quick else [(100, 20), (100, 60), (1000, 20), (1000, 60),
+    loads = [(1000, 60), (1000, 20)] if quick else [(100, 20), (100, 60), (1000, 20), (1000, 60),
                                                    (10000, 5), (10000, 20)]
     for clients, hz in loads:
         ways = [("FastNet", "fanout", "block"), ("floor", "floor_fanout", "block")]
