@@ -75,17 +75,27 @@ void fn_closing_on_frame(fn_conn *conn, uint64_t now_ns, const fn_close_frame *c
     set_text(closing, close->text, close->text_bytes);
 }
 
-void fn_closing_timeout(fn_conn *conn, const char *text)
+static void end_silently(fn_conn *conn, int32_t result, const char *text)
 {
     if (is_over(conn))
         return;
     /* A connection that never was CONNECTED reports its end all the same. */
     conn->state = FN_CONN_DRAINING;
-    conn->closing.result = FASTNET_ERR_TIMEOUT;
+    conn->closing.result = result;
     conn->closing.pending = !conn->muted;
     conn->closing.again_at_ns = FN_NEVER;
     conn->closing.dead_at_ns = 0;
     set_text(&conn->closing, (const uint8_t *)text, strlen(text));
+}
+
+void fn_closing_timeout(fn_conn *conn, const char *text)
+{
+    end_silently(conn, FASTNET_ERR_TIMEOUT, text);
+}
+
+void fn_conn_gone(fn_conn *conn)
+{
+    end_silently(conn, FASTNET_ERR_GONE, "the server does not know this session any more");
 }
 
 void fn_conn_close(fn_conn *conn, uint64_t now_ns, uint32_t code, const char *text,

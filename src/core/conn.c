@@ -48,6 +48,7 @@ static void init_parts(fn_conn *conn, uint8_t *memory, uint64_t now_ns)
     conn->loss.first_rtt_ns = FN_NEVER;
     conn->pace_at_ns = FN_NEVER;
     conn->active = FN_CONN_PATH_UNKNOWN;
+    conn->config.stream_after_ns = fn_add_saturating(now_ns, config->stream_after_ns);
 }
 
 fn_conn *fn_conn_create(void *memory, const fn_conn_config *config, const fn_conn_shared *shared,
@@ -202,11 +203,11 @@ uint64_t fn_conn_probe_timeout_ns(const fn_conn *conn)
 static int place_for_path(const fn_conn *conn)
 {
     int best = -1;
-    for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++) {
+    for (int i = 0; i < FN_CONN_PATHS_MAX; i++) {
         const fn_path *path = &conn->paths[i];
         if (path->state == FN_PATH_UNUSED)
             return i;
-        if (i == conn->active)
+        if (i == conn->active || path->stream)
             continue;
         const fn_path *other = best >= 0 ? &conn->paths[best] : NULL;
         if (other == NULL || path->state < other->state ||
@@ -226,6 +227,11 @@ int fn_conn_open_path(fn_conn *conn, uint64_t credit_bytes, uint64_t now_ns)
     return id;
 }
 
+void fn_conn_reopen_path(fn_conn *conn, uint8_t id, uint64_t now_ns)
+{
+    fn_path_open(&conn->paths[id], conn->congestion, FN_CONN_FIRST_CREDIT_BYTES, false, now_ns);
+}
+
 int fn_conn_path_add(fn_conn *conn, uint64_t now_ns)
 {
     if (!conn->config.is_client || conn->state >= FN_CONN_CLOSING)
@@ -235,8 +241,10 @@ int fn_conn_path_add(fn_conn *conn, uint64_t now_ns)
 
 void fn_conn_on_validated(fn_conn *conn, uint8_t path, uint64_t now_ns)
 {
-    bool first = conn->active == FN_CONN_PATH_UNKNOWN;
+    bool first = conn->state == FN_CONN_VALIDATING;
     conn->active = path;
+    if (!conn->paths[path].stream)
+        conn->datagram_path = path;
     conn->loss.backoff = 0;
     conn->clock_at_ns = now_ns;
     /* The session goes on where it was left: ask for what is missing there at once. And a client
@@ -246,8 +254,7 @@ void fn_conn_on_validated(fn_conn *conn, uint8_t path, uint64_t now_ns)
         conn->path_pending = true;
         return;
     }
-    if (conn->state == FN_CONN_VALIDATING)
-        conn->state = FN_CONN_CONNECTED;
+    conn->state = FN_CONN_CONNECTED;
     conn->connected_pending = true;
 }
 

@@ -80,6 +80,8 @@ typedef struct fn_conn_config {
     uint64_t keepalive_ns;           /* FN_NEVER = none */
     uint64_t key_update_packets;
     uint64_t key_update_ns;
+    uint64_t stream_after_ns; /* client: unconnected over UDP so long, it wants a stream; FN_NEVER =
+                                 never */
     uint64_t connect_deadline_ns; /* absolute: CONNECTED by then, or CLOSED with ERR_TIMEOUT */
     size_t memory_floor_bytes;    /* of the pool, guaranteed to this connection */
     size_t memory_cap_bytes;      /* of the pool, at most */
@@ -182,6 +184,30 @@ void fn_conn_path_too_big(fn_conn *conn, uint8_t path, size_t bytes);
 /* A client wants to go on over a new local socket or remote address: opens a candidate and
  * challenges it. Returns its id, or -1 when all slots hold validated paths in use. */
 int fn_conn_path_add(fn_conn *conn, uint64_t now_ns);
+
+/*
+ * TLS streams (PROTOCOL.md section 11.4): the same sealed datagrams, over TCP. Attached by ATTACH,
+ * so validated from the start. The client uses one when UDP is silent and goes back when UDP
+ * answers again.
+ */
+
+/* A client asks its owner for a stream: nothing came back over UDP in time, or three probe timeouts
+ * passed in silence, and it has none. */
+bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns);
+
+/* The stream is attached. Returns the path's id, or -1 when the session is ending. */
+int fn_conn_stream_add(fn_conn *conn, uint64_t now_ns);
+
+/* Whether the stream takes another datagram: while not, transmit gives none for it, so that
+ * unreliable messages grow old here and not below. True at first. */
+void fn_conn_stream_writable(fn_conn *conn, uint8_t path, bool writable);
+
+/* The stream is gone: all that is in flight on it counts as lost at once and goes elsewhere. */
+void fn_conn_stream_lost(fn_conn *conn, uint64_t now_ns, uint8_t path);
+
+/* The server answered GONE: it does not know this session any more. CLOSED with ERR_GONE follows.
+ */
+void fn_conn_gone(fn_conn *conn);
 
 /* The path in use; FN_CONN_PATH_UNKNOWN before any is validated. */
 uint8_t fn_conn_path(const fn_conn *conn);

@@ -95,14 +95,16 @@ struct fn_conn {
     fn_bucket rate_max;
     fn_counters counters;
     fn_closing closing;
-    fn_list ready;        /* fn_inbound: whole, waiting for room among the events */
-    fn_list notices;      /* fn_outbound: tagged, finished, likewise */
-    uint64_t pace_at_ns;  /* transmit was held back until then; FN_NEVER */
-    uint64_t quiet_ns;    /* when transmit last had nothing to send */
-    uint64_t clock_at_ns; /* a PING rides along from then on */
-    uint32_t acks_only;   /* packets in a row that asked for no ack */
-    uint8_t state;        /* fn_conn_state */
-    uint8_t active;       /* path id */
+    fn_list ready;         /* fn_inbound: whole, waiting for room among the events */
+    fn_list notices;       /* fn_outbound: tagged, finished, likewise */
+    uint64_t pace_at_ns;   /* transmit was held back until then; FN_NEVER */
+    uint64_t quiet_ns;     /* when transmit last had nothing to send */
+    uint64_t clock_at_ns;  /* a PING rides along from then on */
+    uint32_t acks_only;    /* packets in a row that asked for no ack */
+    uint8_t state;         /* fn_conn_state */
+    uint8_t active;        /* path id */
+    uint8_t datagram_path; /* a client's UDP path, also while a stream is in use */
+    uint64_t reprobe_ns;   /* client on a stream: pause before UDP is asked again */
     bool ping_due;
     bool muted;             /* the application has disconnected: nothing is reported any more */
     bool connected_pending; /* events that wait for room */
@@ -160,6 +162,15 @@ bool fn_report_direct(const fn_conn *conn);
 /* Something waits, and there is room. */
 bool fn_report_waiting(const fn_conn *conn);
 
+/* --- stream_path.c --- */
+
+/* When a client begins to want a stream; FN_NEVER. */
+uint64_t fn_stream_path_deadline(const fn_conn *conn);
+/* A client on a stream goes on asking UDP, with pauses that double. */
+void fn_stream_path_tick(fn_conn *conn, uint64_t now_ns);
+/* A packet came on a stream that is not in use: the server follows its client there. */
+bool fn_stream_path_follows(fn_conn *conn, uint8_t path, uint64_t now_ns);
+
 /* --- ahead.c --- */
 
 /* Gives the prepared keystream back when the connection has been quiet for a second, or is at its
@@ -181,10 +192,12 @@ uint64_t fn_closing_deadline(const fn_conn *conn);
 
 /* --- conn.c --- */
 
-/* A path answered its challenge. */
+/* Puts a path into use: the session is connected by the first one. */
 void fn_conn_on_validated(fn_conn *conn, uint8_t path, uint64_t now_ns);
 /* Opens a candidate in a free place, or in that of the oldest one that is not in use; -1 if none.
  */
 int fn_conn_open_path(fn_conn *conn, uint64_t credit_bytes, uint64_t now_ns);
+/* Makes that place a client's candidate again. */
+void fn_conn_reopen_path(fn_conn *conn, uint8_t id, uint64_t now_ns);
 
 #endif

@@ -166,6 +166,8 @@ static void packet_gone(fn_conn *conn, uint64_t number, fn_sent_packet *packet, 
 static uint64_t lost_at(const fn_conn *conn, uint64_t number, const fn_sent_packet *packet)
 {
     const fn_path *path = &conn->paths[packet->path];
+    if (path->stream)
+        return FN_NEVER; /* TCP sees to it; when the stream dies, all of it is lost at once */
     if (packet->path != conn->active && conn->active != FN_CONN_PATH_UNKNOWN) {
         /* A path that was left may never bring an acknowledgement again: later packets on the one
          * in use were acknowledged, that has to do. */
@@ -253,6 +255,8 @@ bool fn_loss_on_ack(fn_conn *conn, const fn_ack_frame *ack, uint64_t now_ns)
 /* Unreliable traffic arms nothing, except when a full window waits for its acknowledgement. */
 static bool is_armed(const fn_conn *conn)
 {
+    if (conn->active == FN_CONN_PATH_UNKNOWN || conn->paths[conn->active].stream)
+        return false;
     return conn->sent.out_arming > 0 || (conn->window_full && conn->sent.out_eliciting > 0);
 }
 
@@ -260,7 +264,7 @@ uint64_t fn_loss_deadline(const fn_conn *conn)
 {
     if (conn->loss.loss_at_ns != FN_NEVER)
         return conn->loss.loss_at_ns;
-    if (!is_armed(conn) || conn->active == FN_CONN_PATH_UNKNOWN || conn->loss.probes_due > 0)
+    if (!is_armed(conn) || conn->loss.probes_due > 0)
         return FN_NEVER;
     const fn_rtt *rtt = &conn->paths[conn->active].rtt;
     uint64_t from_ns = conn->sent.out_arming > 0 ? conn->loss.armed_ns : conn->idle.sent_ns;

@@ -217,6 +217,8 @@ static void check_return(fn_conn *conn, const packet_in *packet, const uint8_t *
         conn->paths[packet->path].state != FN_PATH_VALIDATED ||
         !may_move(conn, packet, frames, bytes))
         return;
+    if (fn_stream_path_follows(conn, packet->path, packet->now_ns))
+        return;
     fn_path_doubt(&conn->paths[packet->path], packet->now_ns);
     fn_path_ask(fn_conn_active_path(conn), packet->now_ns);
 }

@@ -289,7 +289,7 @@ static permission permitted(fn_conn *conn, fn_path *path, size_t bytes, uint64_t
         conn->pace_at_ns = fn_bucket_deadline(&conn->rate_max, bytes, now_ns);
         return MAY_NOTHING;
     }
-    if (conn->loss.probes_due > 0)
+    if (conn->loss.probes_due > 0 || path->stream)
         return MAY_ALL;
     conn->window_full = fn_congestion_room(&path->congestion) == 0;
     if (!conn->window_full && fn_pacer_can_send(&path->pacer, bytes, now_ns))
@@ -308,9 +308,9 @@ static void charge(packet_out *packet)
 {
     fn_conn *conn = packet->conn;
     size_t bytes = packet->header_bytes + fn_writer_bytes(&packet->writer) + FN_WIRE_TAG_BYTES;
-    bool floor = packet->has_messages && packet->real_time_only &&
+    bool floor = packet->has_messages && packet->real_time_only && !packet->path->stream &&
                  fn_rate_floor_take(&conn->rate_floor, bytes, packet->now_ns);
-    packet->record->counted = packet->record->eliciting && !floor;
+    packet->record->counted = packet->record->eliciting && !floor && !packet->path->stream;
 }
 
 static bool wants_control(const fn_conn *conn, uint64_t now_ns)
@@ -330,6 +330,8 @@ static bool has_queued(const fn_conn *conn)
 static size_t datagram_capacity(const fn_conn *conn, const fn_path *path, size_t capacity)
 {
     size_t bytes = fn_min_size(capacity, conn->config.limits.send_datagram_bytes_max);
+    if (path->stream)
+        return bytes;
     /* After a probe timeout: the path may have shrunk, core/mtu.h wants to see small ones pass. */
     if (conn->loss.probes_due > 0)
         return fn_min_size(bytes, FN_MTU_BASE_BYTES);
@@ -357,7 +359,7 @@ static size_t data_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t c
 {
     fn_path *path = fn_conn_active_path(conn);
     conn->pace_at_ns = FN_NEVER;
-    if (!has_queued(conn) && !wants_control(conn, now_ns))
+    if ((!has_queued(conn) && !wants_control(conn, now_ns)) || (path->stream && !path->writable))
         return 0;
     size_t bytes_max = datagram_capacity(conn, path, capacity);
     permission may = permitted(conn, path, bytes_max, now_ns);
@@ -391,7 +393,7 @@ static size_t path_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8
     bool challenge = fn_path_challenge_due(path, now_ns);
     size_t bytes_max = fn_min_size(capacity, FN_PATH_FIRST_BYTES);
     uint64_t allowance = fn_path_allowance(path);
-    if (!challenge && !path->owes)
+    if ((!challenge && !path->owes) || (path->stream && !path->writable))
         return 0;
     if (allowance < FN_WIRE_OVERHEAD_BYTES_MAX + 2 * FN_FRAME_PATH_BYTES) {
         if (challenge) /* goes unsaid, and unanswered; the next one comes at its time */
@@ -429,10 +431,10 @@ static size_t path_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8
 static size_t path_packets(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity,
                            uint8_t *path_id)
 {
-    for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++) {
-        size_t bytes = path_packet(conn, i, now_ns, out, capacity);
+    for (uint32_t i = 0; i < FN_CONN_PATHS_MAX; i++) {
+        size_t bytes = path_packet(conn, (uint8_t)i, now_ns, out, capacity);
         if (bytes > 0) {
-            *path_id = i;
+            *path_id = (uint8_t)i;
             return bytes;
         }
     }
@@ -461,7 +463,8 @@ static size_t mtu_probe(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t cap
 static size_t closing_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity)
 {
     bool close = conn->state == FN_CONN_CLOSING && now_ns >= conn->closing.again_at_ns;
-    if (conn->active == FN_CONN_PATH_UNKNOWN || (!close && !conn->closing.answer))
+    if (conn->active == FN_CONN_PATH_UNKNOWN || (!close && !conn->closing.answer) ||
+        (fn_conn_active_path(conn)->stream && !fn_conn_active_path(conn)->writable))
         return 0;
     packet_out packet;
     if (close)

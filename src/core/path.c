@@ -26,6 +26,15 @@ void fn_path_open(fn_path *path, const fn_congestion_ops *congestion, uint64_t c
                   FN_MTU_BASE_BYTES, now_ns);
 }
 
+void fn_path_open_stream(fn_path *path, const fn_congestion_ops *congestion, uint64_t now_ns)
+{
+    fn_path_open(path, congestion, 0, false, now_ns);
+    path->state = FN_PATH_VALIDATED;
+    path->challenge_at_ns = FN_NEVER;
+    path->stream = true;
+    path->writable = true;
+}
+
 uint64_t fn_path_allowance(const fn_path *path)
 {
     if (path->state == FN_PATH_VALIDATED)

@@ -39,11 +39,16 @@ typedef struct fn_path {
     uint8_t state;   /* fn_path_state */
     bool owes;       /* a response is due */
     bool persistent; /* the first path of a client: challenged until the deadline */
+    bool stream;     /* a TLS stream: reliable by itself, see core/stream_path.c */
+    bool writable;   /* a stream that takes another datagram now */
 } fn_path;
 
 /* Opens a candidate whose challenge is due at once. credit_bytes: what counts as received. */
 void fn_path_open(fn_path *path, const fn_congestion_ops *congestion, uint64_t credit_bytes,
                   bool persistent, uint64_t now_ns);
+
+/* Opens a TLS stream as a path: its handshake and ATTACH have validated it. */
+void fn_path_open_stream(fn_path *path, const fn_congestion_ops *congestion, uint64_t now_ns);
 
 /* Bytes that may be sent on it now as far as its validation goes. */
 uint64_t fn_path_allowance(const fn_path *path);

@@ -17,7 +17,13 @@
 
 #include <cmocka.h>
 
-enum { LINK_DATAGRAMS_MAX = 4096, LINK_BURST_MAX = 5000, LINK_NO_ADDRESS = -1 };
+enum {
+    LINK_DATAGRAMS_MAX = 4096,
+    LINK_BURST_MAX = 5000,
+    LINK_NO_ADDRESS = -1,
+    LINK_STREAM = -2, /* in place of an address: the TCP connection */
+    LINK_NO_STREAM = -1
+};
 
 typedef struct link_datagram {
     uint64_t at_ns;
@@ -39,6 +45,7 @@ typedef struct conn_link {
     int address;                      /* the client's present one */
     int addresses[FN_CONN_PATHS_MAX]; /* that the server knows for its paths */
     uint64_t sent[2];                 /* datagrams */
+    int streams[2];                   /* path ids of the attached stream, or LINK_NO_STREAM */
     pair_on_event on_event;
     void *context;
     bool hold_events; /* the applications do not look */
@@ -53,6 +60,8 @@ static inline void link_open_with(conn_link *link, const fn_conn_config *client,
     pair_open_with(&link->pair, client, server);
     fn_rng_init(&link->rng, seed);
     link->delay_ns = 20 * FN_NS_PER_MS;
+    link->streams[0] = LINK_NO_STREAM;
+    link->streams[1] = LINK_NO_STREAM;
     link->bytes_max = PAIR_DATAGRAM_BYTES;
     link->datagrams = malloc(LINK_DATAGRAMS_MAX * sizeof *link->datagrams);
     for (int i = 0; i < FN_CONN_PATHS_MAX; i++)
@@ -82,6 +91,8 @@ static inline void link_put(conn_link *link, int to, int address)
     const conn_pair *pair = &link->pair;
     bool lost = link_chance(link, link->loss_permille[to]) || pair->last_bytes > link->bytes_max;
     int copies = lost ? 0 : 1 + link_chance(link, link->duplicate_permille);
+    if (address == LINK_STREAM)
+        copies = 1;
     for (int i = 0; i < copies && link->count < LINK_DATAGRAMS_MAX; i++) {
         link_datagram *datagram = &link->datagrams[link->count++];
         uint64_t jitter_ns = link->jitter_ns > 0 ? fn_rng_below(&link->rng, link->jitter_ns) : 0;
@@ -110,7 +121,9 @@ static inline void link_transmit(conn_link *link, int from)
                 fn_conn_transmit(conn, pair->now_ns, pair->last, sizeof pair->last, &path)) > 0) {
         assert_true(++burst < LINK_BURST_MAX);
         link->sent[from]++;
-        if (link->refuse_bytes > 0 && pair->last_bytes >= link->refuse_bytes)
+        if (path == link->streams[from])
+            link_put(link, 1 - from, LINK_STREAM);
+        else if (link->refuse_bytes > 0 && pair->last_bytes >= link->refuse_bytes)
             fn_conn_path_too_big(conn, path, pair->last_bytes);
         else
             link_put(link, 1 - from,
@@ -149,6 +162,13 @@ static inline uint8_t link_path_of(const conn_link *link, int address)
 static inline void link_deliver(conn_link *link, link_datagram *datagram)
 {
     bool to_server = datagram->to == PAIR_SERVER;
+    if (datagram->address == LINK_STREAM) {
+        uint8_t stream = (uint8_t)link->streams[datagram->to];
+        if (link->streams[datagram->to] != LINK_NO_STREAM)
+            fn_conn_receive(link->pair.sides[datagram->to].conn, link->pair.now_ns, &stream,
+                            datagram->data, datagram->bytes);
+        return;
+    }
     if (!to_server && datagram->address != link->address)
         return;
     uint8_t path = to_server ? link_path_of(link, datagram->address) : 0;
@@ -171,6 +191,23 @@ static inline void link_arrive(conn_link *link)
         link_deliver(link, &taken);
         if (!link->hold_events)
             link_settle(link, taken.to);
+    }
+}
+
+/* What ATTACH does, and what becomes of it. */
+static inline void link_stream_up(conn_link *link)
+{
+    for (int side = 1; side >= 0; side--)
+        link->streams[side] = fn_conn_stream_add(link->pair.sides[side].conn, link->pair.now_ns);
+}
+
+static inline void link_stream_down(conn_link *link)
+{
+    for (int side = 0; side < 2; side++) {
+        if (link->streams[side] != LINK_NO_STREAM)
+            fn_conn_stream_lost(link->pair.sides[side].conn, link->pair.now_ns,
+                                (uint8_t)link->streams[side]);
+        link->streams[side] = LINK_NO_STREAM;
     }
 }
 

@@ -71,6 +71,7 @@ static inline fn_conn_config pair_config(bool is_client, const uint8_t secrets[2
                             .keepalive_ns = 10 * FN_NS_PER_S,
                             .key_update_packets = 1 << 20,
                             .key_update_ns = 3600 * FN_NS_PER_S,
+                            .stream_after_ns = 1500 * FN_NS_PER_MS,
                             .connect_deadline_ns = 60 * FN_NS_PER_S,
                             .memory_floor_bytes = 4096,
                             .memory_cap_bytes = 8 << 20};

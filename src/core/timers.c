@@ -28,7 +28,7 @@ static uint64_t transmit_deadline(const fn_conn *conn)
  * then. A keep-alive that is due already waits to be sent. */
 static uint64_t idle_deadline(const fn_conn *conn)
 {
-    if (conn->active == FN_CONN_PATH_UNKNOWN)
+    if (conn->state == FN_CONN_VALIDATING)
         return FN_NEVER;
     return conn->ping_due ? fn_idle_timeout_at(&conn->idle) : fn_idle_deadline(&conn->idle);
 }
@@ -48,6 +48,7 @@ uint64_t fn_conn_deadline(const fn_conn *conn)
     at_ns = fn_min_u64(at_ns, conn->receive_keys.previous_until_ns);
     at_ns = fn_min_u64(at_ns, fn_channels_deadline(&conn->channels));
     at_ns = fn_min_u64(at_ns, fn_ahead_deadline(conn));
+    at_ns = fn_min_u64(at_ns, fn_stream_path_deadline(conn));
     if (conn->state == FN_CONN_VALIDATING)
         at_ns = fn_min_u64(at_ns, conn->config.connect_deadline_ns);
     return at_ns;
@@ -55,7 +56,7 @@ uint64_t fn_conn_deadline(const fn_conn *conn)
 
 static void check_idle(fn_conn *conn, uint64_t now_ns)
 {
-    if (conn->active == FN_CONN_PATH_UNKNOWN)
+    if (conn->state == FN_CONN_VALIDATING)
         return;
     switch (fn_idle_check(&conn->idle, now_ns)) {
     case FN_IDLE_TIMEOUT:
@@ -75,17 +76,20 @@ static bool may_give_up(const fn_conn *conn, const fn_path *path, uint64_t now_n
 {
     if (!conn->config.is_client)
         return conn->active != FN_CONN_PATH_UNKNOWN;
+    /* Nor is UDP ever given up for a stream. */
+    if (conn->active == FN_CONN_PATH_UNKNOWN || conn->paths[conn->active].stream)
+        return false;
     return path->received_bytes <= FN_CONN_FIRST_CREDIT_BYTES &&
            now_ns - conn->idle.received_ns <= FN_NS_PER_S;
 }
 
 static void check_paths(fn_conn *conn, uint64_t now_ns)
 {
-    for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++) {
+    for (uint32_t i = 0; i < FN_CONN_PATHS_MAX; i++) {
         fn_path *path = &conn->paths[i];
         if (path->state != FN_PATH_UNUSED && may_give_up(conn, path, now_ns) &&
             fn_path_give_up(path, now_ns) && path->state == FN_PATH_UNUSED)
-            fn_loss_abandon_path(conn, i, now_ns);
+            fn_loss_abandon_path(conn, (uint8_t)i, now_ns);
     }
 }
 
@@ -99,6 +103,7 @@ void fn_conn_tick(fn_conn *conn, uint64_t now_ns)
         fn_loss_tick(conn, now_ns);
         fn_receive_keys_tick(&conn->receive_keys, now_ns);
         fn_ahead_tick(conn, now_ns);
+        fn_stream_path_tick(conn, now_ns);
         fn_send_outcome outcome = fn_conn_outcome(conn);
         conn->counters.dropped_messages +=
             fn_channels_expire(&conn->channels, &conn->store, now_ns, &outcome);

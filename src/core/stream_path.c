@@ -1,0 +1,144 @@
+#include "core/conn_parts.h"
+
+enum {
+    SILENT_PROBES = 3,     /* unanswered probe timeouts that make UDP silent */
+    REPROBE_CHALLENGES = 4 /* in one attempt to get back to UDP */
+};
+#define REPROBE_NS_FIRST FN_NS_PER_S
+#define REPROBE_NS_MAX   (4 * FN_NS_PER_S)
+
+static const fn_path *find_stream(const fn_conn *conn)
+{
+    for (uint32_t i = 0; i < FN_CONN_PATHS_MAX; i++)
+        if (conn->paths[i].state != FN_PATH_UNUSED && conn->paths[i].stream)
+            return &conn->paths[i];
+    return NULL;
+}
+
+static bool on_stream(const fn_conn *conn)
+{
+    return conn->active != FN_CONN_PATH_UNKNOWN && conn->paths[conn->active].stream;
+}
+
+static bool udp_is_silent(const fn_conn *conn)
+{
+    return conn->active == FN_CONN_PATH_UNKNOWN || conn->loss.backoff >= SILENT_PROBES;
+}
+
+bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns)
+{
+    if (!conn->config.is_client || conn->state >= FN_CONN_CLOSING ||
+        conn->config.stream_after_ns == FN_NEVER || find_stream(conn) != NULL)
+        return false;
+    if (conn->state == FN_CONN_VALIDATING)
+        return now_ns >= conn->config.stream_after_ns;
+    return udp_is_silent(conn);
+}
+
+uint64_t fn_stream_path_deadline(const fn_conn *conn)
+{
+    bool waits = conn->config.is_client && conn->state == FN_CONN_VALIDATING &&
+                 conn->config.stream_after_ns > conn->quiet_ns && find_stream(conn) == NULL;
+    return waits ? conn->config.stream_after_ns : FN_NEVER;
+}
+
+/* --- the client goes on asking UDP --- */
+
+static void ask_udp(fn_conn *conn, uint64_t at_ns)
+{
+    fn_path *path = &conn->paths[conn->datagram_path];
+    if (path->state == FN_PATH_UNUSED || path->stream) {
+        fn_conn_reopen_path(conn, conn->datagram_path, at_ns);
+    } else {
+        fn_path_doubt(path, at_ns);
+        path->received_bytes = FN_CONN_FIRST_CREDIT_BYTES;
+    }
+    path->persistent = false;
+}
+
+void fn_stream_path_tick(fn_conn *conn, uint64_t now_ns)
+{
+    if (!conn->config.is_client || !on_stream(conn))
+        return;
+    const fn_path *path = &conn->paths[conn->datagram_path];
+    if (path->state == FN_PATH_CANDIDATE && path->challenges_sent < REPROBE_CHALLENGES)
+        return;
+    if (path->state == FN_PATH_CANDIDATE && now_ns < path->challenge_at_ns)
+        return;
+    ask_udp(conn, now_ns + conn->reprobe_ns);
+    conn->reprobe_ns = fn_min_u64(2 * conn->reprobe_ns, REPROBE_NS_MAX);
+}
+
+/* --- coming and going --- */
+
+static void move_to(fn_conn *conn, uint8_t path, uint64_t now_ns)
+{
+    uint8_t old = conn->active;
+    fn_conn_on_validated(conn, path, now_ns);
+    if (old != FN_CONN_PATH_UNKNOWN && old != path)
+        fn_loss_abandon_path(conn, old, now_ns);
+    if (!conn->config.is_client)
+        return;
+    conn->reprobe_ns = REPROBE_NS_FIRST;
+    ask_udp(conn, now_ns + REPROBE_NS_FIRST);
+}
+
+int fn_conn_stream_add(fn_conn *conn, uint64_t now_ns)
+{
+    if (conn->state >= FN_CONN_CLOSING)
+        return -1;
+    int id = fn_conn_open_path(conn, 0, now_ns);
+    if (id < 0)
+        return -1;
+    fn_path *path = &conn->paths[id];
+    fn_path_open_stream(path, conn->congestion, now_ns);
+    bool first = conn->state == FN_CONN_VALIDATING;
+    if (first ||
+        (conn->config.is_client ? udp_is_silent(conn) : conn->active == FN_CONN_PATH_UNKNOWN))
+        move_to(conn, (uint8_t)id, now_ns);
+    return id;
+}
+
+void fn_conn_stream_writable(fn_conn *conn, uint8_t path, bool writable)
+{
+    if (path < FN_CONN_PATHS_MAX && conn->paths[path].stream)
+        conn->paths[path].writable = writable;
+}
+
+/* The newest validated UDP path, if any. */
+static uint8_t udp_path(const fn_conn *conn)
+{
+    uint8_t best = FN_CONN_PATH_UNKNOWN;
+    for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++) {
+        const fn_path *path = &conn->paths[i];
+        if (path->state != FN_PATH_VALIDATED || path->stream)
+            continue;
+        if (best == FN_CONN_PATH_UNKNOWN || path->began_ns > conn->paths[best].began_ns)
+            best = i;
+    }
+    return best;
+}
+
+void fn_conn_stream_lost(fn_conn *conn, uint64_t now_ns, uint8_t path)
+{
+    if (path >= FN_CONN_PATHS_MAX || !conn->paths[path].stream ||
+        conn->paths[path].state == FN_PATH_UNUSED)
+        return;
+    conn->paths[path].state = FN_PATH_UNUSED;
+    fn_loss_abandon_path(conn, path, now_ns);
+    if (conn->active != path)
+        return;
+    conn->active = udp_path(conn);
+    conn->path_pending = conn->active != FN_CONN_PATH_UNKNOWN;
+    if (conn->config.is_client && conn->state < FN_CONN_CLOSING)
+        ask_udp(conn, now_ns);
+}
+
+bool fn_stream_path_follows(fn_conn *conn, uint8_t path, uint64_t now_ns)
+{
+    if (path == FN_CONN_PATH_UNKNOWN || !conn->paths[path].stream)
+        return false;
+    if (path != conn->active)
+        move_to(conn, path, now_ns);
+    return true;
+}

@@ -1,0 +1,269 @@
+#include "core/test_conn_link.h"
+
+enum { MESSAGES = 5000, BLOCKED = 1000 };
+
+typedef struct seen {
+    uint32_t connected[2];
+    uint32_t next[2];      /* ordered: the number that has to come next */
+    uint32_t sequenced[2]; /* the last one */
+    uint32_t messages[2][4];
+    uint32_t lost_events;
+    int32_t result;
+} seen;
+
+static void watch(void *context, int side, const fn_event *event)
+{
+    seen *all = context;
+    all->connected[side] += event->type == FN_EVENT_CONNECTED;
+    all->lost_events += event->type == FN_EVENT_LOST;
+    if (event->type == FN_EVENT_CLOSED)
+        all->result = event->result;
+    if (event->type != FN_EVENT_MESSAGE)
+        return;
+    all->messages[side][event->channel]++;
+    uint32_t number = fn_load_be32(event->data);
+    if (event->channel == 0)
+        assert_int_equal(number, all->next[side]++);
+    if (event->channel == 3) {
+        assert_true(number > all->sequenced[side]);
+        all->sequenced[side] = number;
+    }
+}
+
+static void block_udp(conn_link *link, bool block)
+{
+    link->loss_permille[0] = block ? BLOCKED : 0;
+    link->loss_permille[1] = block ? BLOCKED : 0;
+}
+
+static fn_conn *client_of(conn_link *link)
+{
+    return link->pair.sides[PAIR_CLIENT].conn;
+}
+
+static bool is_on_stream(conn_link *link, int side)
+{
+    return link->streams[side] != LINK_NO_STREAM &&
+           fn_conn_path(link->pair.sides[side].conn) == link->streams[side];
+}
+
+static int send_number(conn_link *link, int side, uint8_t channel, uint32_t number)
+{
+    uint8_t data[100] = {0};
+    fn_store_be32(data, number);
+    return fn_conn_send(link->pair.sides[side].conn, link->pair.now_ns, channel, data, sizeof data,
+                        NULL);
+}
+
+static void open_watched(conn_link *link, seen *all, uint64_t seed)
+{
+    memset(all, 0, sizeof *all);
+    link_open(link, seed);
+    link->on_event = watch;
+    link->context = all;
+}
+
+static void open_connected(conn_link *link, seen *all, uint64_t seed)
+{
+    open_watched(link, all, seed);
+    link_run(link, 200 * FN_NS_PER_MS);
+    assert_int_equal(all->connected[PAIR_SERVER], 1);
+}
+
+/* Runs until the client wants a stream, and attaches one. */
+static void run_until_attached(conn_link *link, uint64_t for_ns)
+{
+    uint64_t until_ns = link->pair.now_ns + for_ns;
+    while (link->pair.now_ns < until_ns &&
+           !fn_conn_wants_stream(client_of(link), link->pair.now_ns))
+        link_run(link, 10 * FN_NS_PER_MS);
+    assert_true(fn_conn_wants_stream(client_of(link), link->pair.now_ns));
+    link_stream_up(link);
+}
+
+static void t1_udp_blocked_from_the_start_connects_over_the_stream(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_watched(&link, &all, 1);
+    block_udp(&link, true);
+    link_run(&link, 1490 * FN_NS_PER_MS);
+    assert_false(fn_conn_wants_stream(client_of(&link), link.pair.now_ns));
+    run_until_attached(&link, 20 * FN_NS_PER_MS);
+    link_run(&link, 100 * FN_NS_PER_MS);
+    for (int side = 0; side < 2; side++) {
+        assert_int_equal(all.connected[side], 1);
+        assert_true(is_on_stream(&link, side));
+    }
+    for (uint8_t channel = 0; channel < 4; channel++)
+        for (int side = 0; side < 2; side++)
+            assert_int_equal(send_number(&link, side, channel, channel == 3 ? 1 : 0), FASTNET_OK);
+    link_run(&link, FN_NS_PER_S);
+    for (uint8_t channel = 0; channel < 4; channel++)
+        for (int side = 0; side < 2; side++)
+            assert_int_equal(all.messages[side][channel], 1);
+    link_close(&link);
+}
+
+/* 500 messages a second each way on the ordered and the sequenced channel. */
+static void talk(conn_link *link, uint32_t from, uint32_t count)
+{
+    for (uint32_t number = from; number < from + count; number++) {
+        for (int side = 0; side < 2; side++) {
+            while (send_number(link, side, 0, number) == FASTNET_ERR_BACKPRESSURE) {
+                link_run(link, 10 * FN_NS_PER_MS);
+                if (fn_conn_wants_stream(client_of(link), link->pair.now_ns))
+                    link_stream_up(link);
+            }
+            send_number(link, side, 3, number + 1);
+        }
+        link_run(link, 2 * FN_NS_PER_MS);
+        if (fn_conn_wants_stream(client_of(link), link->pair.now_ns))
+            link_stream_up(link);
+    }
+}
+
+static void t1_blocked_in_the_middle_moves_to_the_stream_and_back(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 2);
+    talk(&link, 0, 1000);
+    block_udp(&link, true);
+    uint64_t blocked_ns = link.pair.now_ns;
+    run_until_attached(&link, 3 * FN_NS_PER_S);
+    assert_true(link.pair.now_ns - blocked_ns <= 3 * FN_NS_PER_S);
+    talk(&link, 1000, 2000);
+    for (int side = 0; side < 2; side++)
+        assert_true(is_on_stream(&link, side));
+    block_udp(&link, false);
+    talk(&link, 3000, MESSAGES - 3000);
+    link_run(&link, 6 * FN_NS_PER_S);
+    for (int side = 0; side < 2; side++) {
+        assert_false(is_on_stream(&link, side));
+        assert_int_equal(all.next[side], MESSAGES);
+        assert_int_equal(all.connected[side], 1);
+    }
+    link_close(&link);
+}
+
+static void a_stream_that_dies_loses_nothing(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 3);
+    talk(&link, 0, 100);
+    block_udp(&link, true);
+    run_until_attached(&link, 3 * FN_NS_PER_S);
+    talk(&link, 100, 500);
+    for (uint32_t round = 0; round < 5; round++) {
+        link_stream_down(&link);
+        talk(&link, 600 + round * 100, 100); /* attaches anew when the client asks for it */
+        assert_true(is_on_stream(&link, PAIR_CLIENT));
+    }
+    link_stream_down(&link);
+    block_udp(&link, false);
+    talk(&link, 1100, 100);
+    link_run(&link, 5 * FN_NS_PER_S);
+    for (int side = 0; side < 2; side++) {
+        assert_int_equal(all.next[side], 1200);
+        assert_true(fn_conn_path(link.pair.sides[side].conn) != FN_CONN_PATH_UNKNOWN);
+    }
+    link_close(&link);
+}
+
+static void a_full_stream_lets_unreliable_messages_grow_old_here(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_watched(&link, &all, 4);
+    block_udp(&link, true);
+    run_until_attached(&link, 2 * FN_NS_PER_S);
+    link_run(&link, FN_NS_PER_S);
+    fn_conn *client = client_of(&link);
+    uint8_t stream = (uint8_t)link.streams[PAIR_CLIENT];
+    fn_conn_stream_writable(client, stream, false);
+    uint64_t sent = link.sent[PAIR_CLIENT];
+    fn_send_options tagged = {.tagged = true, .time_to_live_ns = 100 * FN_NS_PER_MS};
+    for (uint64_t i = 0; i < 60; i++) {
+        tagged.tag = i;
+        uint8_t data[200] = {0};
+        fn_conn_send(client, link.pair.now_ns, 1, data, sizeof data, &tagged);
+        link_run(&link, 16 * FN_NS_PER_MS);
+    }
+    uint64_t probes = link.sent[PAIR_CLIENT] - sent; /* challenges over UDP */
+    assert_true(probes < 10);
+    assert_true(all.lost_events >= 50);
+    fn_conn_stream_writable(client, stream, true);
+    link_run(&link, FN_NS_PER_S);
+    assert_true(all.messages[PAIR_SERVER][1] <= 10);
+    assert_true(all.messages[PAIR_SERVER][1] > 0);
+    link_close(&link);
+}
+
+static void a_blackout_shorter_than_the_idle_timeout_loses_nothing(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 5);
+    talk(&link, 0, 100);
+    block_udp(&link, true);
+    for (uint32_t number = 100; number < 200; number++)
+        for (int side = 0; side < 2; side++)
+            assert_int_equal(send_number(&link, side, 0, number), FASTNET_OK);
+    link_run(&link, 10 * FN_NS_PER_S);
+    block_udp(&link, false);
+    link_run(&link, 5 * FN_NS_PER_S);
+    for (int side = 0; side < 2; side++) {
+        assert_int_equal(all.next[side], 200);
+        assert_int_equal(all.connected[side], 1);
+    }
+    link_close(&link);
+}
+
+static void gone_ends_the_session_with_that_reason(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 6);
+    talk(&link, 0, 10);
+    fn_conn_gone(client_of(&link));
+    link_run(&link, FN_NS_PER_S);
+    assert_int_equal(all.result, FASTNET_ERR_GONE);
+    assert_int_equal(fn_conn_get_state(client_of(&link)), FN_CONN_DEAD);
+    link_close(&link);
+}
+
+static void without_fallback_no_stream_is_wanted(void **state)
+{
+    (void)state;
+    conn_link link;
+    fn_conn_config client = pair_config(true, pair_secrets);
+    fn_conn_config server = pair_config(false, pair_secrets);
+    client.stream_after_ns = FN_NEVER;
+    link_open_with(&link, &client, &server, 7);
+    block_udp(&link, true);
+    link_run(&link, 10 * FN_NS_PER_S);
+    assert_false(fn_conn_wants_stream(client_of(&link), link.pair.now_ns));
+    link_close(&link);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(t1_udp_blocked_from_the_start_connects_over_the_stream),
+        cmocka_unit_test(t1_blocked_in_the_middle_moves_to_the_stream_and_back),
+        cmocka_unit_test(a_stream_that_dies_loses_nothing),
+        cmocka_unit_test(a_full_stream_lets_unreliable_messages_grow_old_here),
+        cmocka_unit_test(a_blackout_shorter_than_the_idle_timeout_loses_nothing),
+        cmocka_unit_test(gone_ends_the_session_with_that_reason),
+        cmocka_unit_test(without_fallback_no_stream_is_wanted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
