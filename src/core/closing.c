@@ -109,7 +109,8 @@ void fn_conn_close(fn_conn *conn, uint64_t now_ns, uint32_t code, const char *te
     }
     conn->closing.application = true;
     conn->closing.code = code;
-    set_text(&conn->closing, (const uint8_t *)text, text != NULL ? strlen(text) : 0);
+    text = text != NULL ? text : "";
+    set_text(&conn->closing, (const uint8_t *)text, strlen(text));
     conn->closing.linger_until_ns = fn_add_saturating(now_ns, linger_ns);
     if (conn->state == FN_CONN_VALIDATING || linger_ns == 0 || fn_conn_is_flushed(conn))
         enter_closing(conn, now_ns);
