@@ -10,7 +10,7 @@
 #define CONNECT_NS (30 * FN_NS_PER_S)
 #define HEAL_NS    (60 * FN_NS_PER_S)
 #define LINGER_NS  (20 * FN_NS_PER_S)
-#define CLOSE_NS   (40 * FN_NS_PER_S)
+#define CLOSE_NS   (60 * FN_NS_PER_S)
 
 enum { LAST_MESSAGES = 20, CLOSE_CODE = 77 };
 
@@ -69,6 +69,9 @@ static const char *judge_closed(fn_world *world)
         const fn_end *other = end->peer;
         if (!other->closed)
             return "an orderly close was not reported to the other side";
+        /* All copies of CLOSE may be lost: then silence ends the session. */
+        if (world->config.closes_in_trouble && other->closed_result == FASTNET_ERR_TIMEOUT)
+            continue;
         if (other->closed_result != FASTNET_ERR_CLOSED || other->closed_code != CLOSE_CODE ||
             strcmp(other->closed_text, close_text) != 0)
             return "an orderly close was reported with another reason";
@@ -106,7 +109,11 @@ static void play_through(fn_world *world, const fn_scenario *scenario, uint32_t 
         call(world, scenario->finish);
         return;
     }
-    if (world->failure == NULL && heal(world))
+    if (world->config.closes_in_trouble)
+        world->quiet = true;
+    else
+        heal(world);
+    if (world->failure == NULL)
         close_all(world);
 }
 

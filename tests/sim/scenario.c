@@ -538,6 +538,17 @@ static const char *finish_silence(fn_world *world)
     return NULL;
 }
 
+/* What was queued before an orderly end arrives, whatever the network does meanwhile. */
+static void close_in_trouble(fn_world_config *config, fn_rng *rng)
+{
+    lossy(config, rng, 100);
+    config->closes_in_trouble = true;
+    for (uint32_t i = 0; i < 2; i++) {
+        config->link[i].jitter_ns = 30 * MS;
+        config->load[i].tagged_permille = 0; /* nobody is told after having closed */
+    }
+}
+
 /* --- everything at once --- */
 
 static void change_anything(fn_world *world)
@@ -773,6 +784,7 @@ static const char *judge_backpressure(fn_world *world)
       "the same beside a bulk transfer")                                                         \
     X(idle, idle, NULL, NULL, 20, "nobody sends anything, and the session lives")                \
     X(silence, silence, NULL, finish_silence, 3, "the network dies for good")                    \
+    X(close_in_trouble, close_in_trouble, NULL, NULL, 3, "an orderly end at 10 % loss")          \
     X(everything, everything, NULL, NULL, 8, "all of it together")                               \
     X(r1_retransmission, r1_retransmission, judge_retransmission, NULL, 5,                       \
       "what is lost is sent again")                                                              \

@@ -77,6 +77,7 @@ typedef struct fn_world_config {
     uint64_t hold_ns_max;   /* … up to that long before they are released */
     uint64_t change_ns;     /* how often `change` is called */
     void (*change)(fn_world *world);
+    bool closes_in_trouble; /* the network does not heal before the sessions end */
     bool reports_mtu;       /* the sending host's system says EMSGSIZE */
     bool prompt_unreliable; /* channel 1 leaves in the step it was sent in */
 } fn_world_config;
