@@ -111,12 +111,13 @@ static fn_channel *next_of_level(fn_channels *channels, uint32_t first, uint32_t
                                  fn_send_run *run, bool *overdrawn)
 {
     uint32_t count = end - first;
-    uint32_t start = channels->turns[first] - first;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t place = first + (start + i) % count;
+    uint32_t place = channels->turns[first];
+    for (uint32_t i = 0; i < count; i++, place = place + 1 < end ? place + 1 : first) {
         fn_channel *channel = &channels->items[channels->order[place]];
-        if (fn_send_queue_empty(&channel->send) && channel->deficit_bytes > 0)
-            channel->deficit_bytes = 0;
+        if (fn_send_queue_empty(&channel->send)) {
+            channel->deficit_bytes = channel->deficit_bytes > 0 ? 0 : channel->deficit_bytes;
+            continue;
+        }
         if (!offer(channel, permit, credit_blocked_from, run))
             continue;
         if (channel->deficit_bytes <= 0)
@@ -205,8 +206,11 @@ uint32_t fn_channels_expire(fn_channels *channels, fn_store *store, uint64_t now
 {
     uint32_t partials = 0;
     for (uint32_t i = 0; i < channels->count; i++) {
-        fn_send_queue_expire(&channels->items[i].send, store, now_ns, outcome);
-        partials += fn_receive_queue_expire(&channels->items[i].receive, store, now_ns);
+        fn_channel *channel = &channels->items[i];
+        if (!fn_send_queue_empty(&channel->send))
+            fn_send_queue_expire(&channel->send, store, now_ns, outcome);
+        if (!fn_list_empty(&channel->receive.partials))
+            partials += fn_receive_queue_expire(&channel->receive, store, now_ns);
     }
     return partials;
 }
@@ -214,7 +218,10 @@ uint32_t fn_channels_expire(fn_channels *channels, fn_store *store, uint64_t now
 uint64_t fn_channels_deadline(const fn_channels *channels)
 {
     uint64_t deadline = FN_NEVER;
-    for (uint32_t i = 0; i < channels->count; i++)
-        deadline = fn_min_u64(deadline, fn_receive_queue_deadline(&channels->items[i].receive));
+    for (uint32_t i = 0; i < channels->count; i++) {
+        const fn_receive_queue *queue = &channels->items[i].receive;
+        if (!fn_list_empty(&queue->partials))
+            deadline = fn_min_u64(deadline, fn_receive_queue_deadline(queue));
+    }
     return deadline;
 }
