@@ -300,6 +300,44 @@ static void s3_replayed_datagrams_are_dropped(void **state)
     pair_close(&pair);
 }
 
+static void too_many_forged_datagrams_end_the_session(void **state)
+{
+    (void)state;
+    conn_pair pair;
+    seen all = {0};
+    uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    connect(&pair);
+    fn_conn *server = pair.sides[PAIR_SERVER].conn;
+    server->receive_keys.failed_opens = FN_KEYS_FAILED_OPENS_MAX - 2;
+    forge_seal(&pair, PAIR_CLIENT, "\0", 1);
+    pair.last[pair.last_bytes - 1] ^= 1;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(server->state, FN_CONN_CONNECTED);
+        pair_deliver(&pair, PAIR_SERVER, pair.last, pair.last_bytes, buffer);
+    }
+    assert_int_equal(server->state, FN_CONN_CLOSING);
+    assert_int_equal(server->closing.code, FN_CLOSE_AEAD_LIMIT);
+    fn_conn_tick(server, pair.now_ns);
+    pair_drain(&pair, PAIR_SERVER, watch, &all);
+    assert_int_equal(all.result, FASTNET_ERR_LIMIT);
+    pair_close(&pair);
+}
+
+/* What comes after the end is not taken in, so nobody shall believe that it was. */
+static void messages_after_the_end_are_not_acknowledged(void **state)
+{
+    (void)state;
+    static const uint8_t message[] = {0x10, 0, 0, 'x'};
+    uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    conn_pair pair;
+    connect(&pair);
+    fn_conn *server = pair.sides[PAIR_SERVER].conn;
+    fn_conn_close(server, pair.now_ns, 0, NULL, 0);
+    forge_send(&pair, PAIR_CLIENT, message, sizeof message, buffer);
+    assert_true(server->replay.largest > fn_ack_range_at(&server->acks, 0).last);
+    pair_close(&pair);
+}
+
 /* --- memory --- */
 
 /* The datagram holds a message that can be delivered and one that finds no memory. */
@@ -405,6 +443,8 @@ int main(void)
         cmocka_unit_test(flow_control_counts_every_message),
         cmocka_unit_test(s5_every_flipped_bit_and_every_cut_is_dropped),
         cmocka_unit_test(s3_replayed_datagrams_are_dropped),
+        cmocka_unit_test(too_many_forged_datagrams_end_the_session),
+        cmocka_unit_test(messages_after_the_end_are_not_acknowledged),
         cmocka_unit_test(r8_what_finds_no_memory_is_not_acknowledged_and_comes_later),
         cmocka_unit_test(a_tagged_snapshot_that_found_no_memory_is_reported_lost),
         cmocka_unit_test(numbers_cross_every_width),

@@ -58,6 +58,8 @@ uint64_t fn_path_challenge(fn_path *path, fn_random *random, uint64_t now_ns)
 
 void fn_path_ask(fn_path *path, uint64_t now_ns)
 {
+    if (path->challenge_at_ns != FN_NEVER)
+        return;
     path->challenges_sent = 0;
     path->challenge_at_ns = now_ns;
 }
@@ -68,7 +70,8 @@ void fn_path_doubt(fn_path *path, uint64_t now_ns)
     path->began_ns = now_ns;
     path->received_bytes = 0;
     path->sent_bytes = 0;
-    fn_path_ask(path, now_ns);
+    path->challenges_sent = 0;
+    path->challenge_at_ns = now_ns;
 }
 
 static bool is_answer(const fn_path *path, uint64_t data)

@@ -61,7 +61,7 @@ static inline bool fn_path_challenge_due(const fn_path *path, uint64_t now_ns)
 /* The data for a challenge that leaves now; sets the time of the next. */
 uint64_t fn_path_challenge(fn_path *path, fn_random *random, uint64_t now_ns);
 
-/* Asks a validated path whether it is still alive. */
+/* Asks a validated path whether it is still alive, unless that is being done. */
 void fn_path_ask(fn_path *path, uint64_t now_ns);
 
 /* A validated path that was left is a candidate again, keeping what is known of it; its challenge
