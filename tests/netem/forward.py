@@ -131,6 +131,17 @@ class Udp(harness.TestCase):
         self.assertEqual((stats["udp_clients"], stats["udp_clients_evicted"]), (10, 1))
         self.assertTrue(all(passes(sock) for sock in socks[1:] + [more]))
 
+    def test_what_was_on_its_way_for_one_client_never_reaches_the_next(self):
+        emulator, first = self.emulate("--clients", 1, "--delay", 200)
+        second = udp_socket(emulator.ports[0])
+        first.send(b"first")
+        while emulator.stats()["up"]["entered"] == 0:
+            pass
+        second.send(b"second")
+        second.settimeout(harness.PATIENCE_S)
+        self.assertEqual(second.recv(100), b"second")
+        self.assertEqual([data for data, _ in self.echo.seen], [b"second"])
+
     def test_ipv6(self):
         try:
             echo = UdpEcho("::1", socket.AF_INET6)
@@ -186,6 +197,19 @@ class Tcp(harness.TestCase):
         self.assertEqual(len(read_exactly(sock, 500000)), 500000)
         self.assertAlmostEqual(time.monotonic() - start, 1.0, delta=0.25)
 
+    def test_a_stream_gets_its_turn_after_datagrams_that_filled_the_queue(self):
+        echo = UdpEcho()
+        emulator = self.emulate("--set", "up rate 800 queue 20000",
+                                "--forward", f"udp:127.0.0.1:0=127.0.0.1:{echo.port}")
+        sock = self.connect(emulator)
+        datagrams = udp_socket(emulator.ports[1])
+        for _ in range(18):
+            datagrams.send(bytes(1000))
+        while emulator.stats()["up"]["entered"] < 18:
+            pass
+        sock.settimeout(10)
+        self.round_trip(sock)
+
     def test_a_blocked_connection_stalls_and_goes_on(self):
         emulator = self.emulate()
         sock = self.connect(emulator)
@@ -195,18 +219,47 @@ class Tcp(harness.TestCase):
         sock.sendall(b"y")
         with self.assertRaises(TimeoutError):
             sock.recv(1)
+        self.assertEqual(emulator.stats()["up"]["entered_bytes"], 1)
         sock.settimeout(harness.PATIENCE_S)
         emulator.tell("unblock tcp")
         self.assertEqual(sock.recv(1), b"y")
 
-    def test_a_receiver_that_does_not_read_stops_the_sender(self):
+    def test_blocking_also_holds_what_was_on_its_way(self):
+        emulator = self.emulate("--set", "up delay 300")
+        sock = self.connect(emulator)
+        sock.sendall(b"y")
+        while emulator.stats()["up"]["held"] == 0:
+            pass
+        emulator.tell("up block tcp")
+        sock.settimeout(0.6)
+        with self.assertRaises(TimeoutError):
+            sock.recv(1)
+        self.assertEqual(emulator.stats()["up"]["held"], 0)
+        sock.settimeout(harness.PATIENCE_S)
+        emulator.tell("unblock tcp")
+        self.assertEqual(sock.recv(1), b"y")
+
+    def test_nothing_enters_a_blocked_line(self):
         emulator = self.emulate("--delay", 5)
         sock = self.connect(emulator)
         emulator.tell("block tcp")
         sock.settimeout(0.5)
         with self.assertRaises(TimeoutError):
             sock.sendall(bytes(64 << 20))
-        self.assertLess(emulator.stats()["up"]["held"], 100)
+        self.assertEqual(emulator.stats()["up"]["entered_bytes"], 0)
+
+    def test_a_target_that_does_not_read_stops_the_sender(self):
+        with socket.create_server(("127.0.0.1", 0)) as target, \
+                Emulator(self.folder, "--forward", "tcp:127.0.0.1:0=127.0.0.1:"
+                         f"{target.getsockname()[1]}") as emulator:
+            sock = self.connect(emulator)
+            sock.settimeout(1.0)
+            with self.assertRaises(TimeoutError):
+                sock.sendall(bytes(64 << 20))
+            # The emulator's own megabyte, and what the kernel takes for the target.
+            self.assertLess(emulator.stats()["up"]["entered_bytes"], 32 << 20)
+            taken, _ = target.accept()
+            taken.close()
 
     def test_reset_and_refuse(self):
         emulator = self.emulate()

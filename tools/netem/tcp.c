@@ -16,7 +16,7 @@
 enum {
     CHUNK_BYTES_MAX = 16384,
     CHUNK_BYTES_MIN = 1448,
-    PIPE_BYTES_MAX = 1 << 20, /* on the way and waiting for the receiver; more is not read */
+    STREAM_BYTES_MAX = 1 << 20, /* on the way and waiting for the receiver; more is not read */
 };
 
 typedef struct door {
@@ -165,7 +165,7 @@ static bool may_read(netem_world *world, const connection *it, int direction)
 {
     const stream *from = &it->streams[direction];
     const fn_line *line = &world->lines[direction];
-    if (stalled(world, direction) || from->source_ended || from->held_bytes >= PIPE_BYTES_MAX ||
+    if (stalled(world, direction) || from->source_ended || from->held_bytes >= STREAM_BYTES_MAX ||
         (it->connecting && direction == NETEM_DOWN)) {
         return false;
     }
