@@ -19,7 +19,7 @@ from harness.programs import Bench, Trouble
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PACKAGES = {"enet": "libenet-dev", "quic": "libngtcp2-crypto-gnutls-dev",
-            "tunnel": "the simulator's link model"}
+            "netem": "the command fastnet, built without netem"}
 
 
 def tell(text):
@@ -77,7 +77,7 @@ def wanted_cases(options, offers, bench):
             lacking = [program for program in case.needs() if not bench.has(program)]
             if lacking:
                 package = PACKAGES.get(lacking[0], "see the build's messages")
-                reason = f"bench_{lacking[0]} was not built ({package})"
+                reason = f"{lacking[0]} was not built ({package})"
             else:
                 reason = no_links if suite == "loss" else None
             if reason:
@@ -170,7 +170,7 @@ def write_json(options, about, run, results, found):
 
 def write_markdown(options, about, results, found):
     lines = ["# Results", "", f"Machine: {machine.sentence(about)}. {options.rounds} rounds, "
-             "interleaved and shuffled; medians.", "", f"Command: `{command_line()}`.", "",
+             f"interleaved and shuffled; medians. TCP's congestion control: {about['tcp']}.", "", f"Command: `{command_line()}`.", "",
              "## What must hold", "", *targets.as_markdown(found)]
     titles = {"rtt": "Round trip", "throughput": "Throughput", "fanout": "Fan-out",
               "loss": "Bad links: 50 ms RTT, loss each way", "handshake": "Handshakes"}
@@ -203,7 +203,7 @@ def main():
     if cores[0] < 0:
         tell("note: one core only: client and server share it, round trips are those of a scheduler")
     folder = os.path.join(options.build, "bench")
-    bench = Bench(programs, *certificate(folder), cores, tell)
+    bench = Bench(options.build, *certificate(folder), cores, tell)
     offers = cases.offered_settings(ROOT)
     run = Run(options, bench, wanted_cases(options, offers, bench))
     run.all_rounds()

@@ -46,7 +46,7 @@ static void count_received(const stamp *head, size_t bytes)
     }
     driver.last_ns = bench_now_ns();
     if (driver.received++ == 0) {
-        driver.first_ns = driver.last_ns;
+        driver.first_ns = head->sent_ns; /* so that a stall at the beginning counts */
     }
     driver.received_bytes += bytes;
     bench_histogram_add(&driver.delays, driver.last_ns - head->sent_ns);

@@ -165,7 +165,7 @@ class Handshake(Case):
 
 
 class BadLink(Case):
-    """Over two network namespaces with the link model between them."""
+    """Over two network namespaces with `fastnet netem` between them."""
 
     TRIES = 3
 
@@ -180,8 +180,8 @@ class BadLink(Case):
 
     def once(self, bench, attempt):
         settings = self.settings
-        with network.Link(bench.path("tunnel"), settings["index"], settings["delay_ms"],
-                          settings["loss_permille"], settings["rate_kbit"],
+        with network.Link(bench.fastnet(), settings["index"], settings["delay_ms"],
+                          settings["loss_percent"], settings["rate_kbit"],
                           settings["queue_bytes"], settings["seed"] + attempt) as link:
             common = {"channel": settings["channel"], "bytes": settings["bytes"], "wait": "block",
                       "workload": settings["workload"], "warmup": settings["warmup"]}
@@ -200,7 +200,7 @@ class BadLink(Case):
         return figures
 
     def needs(self):
-        return [self.program, "tunnel"]
+        return [self.program, "netem"]
 
 
 # --- the lists --------------------------------------------------------------------------------
@@ -283,15 +283,16 @@ LINK_PEERS = [
 
 
 def bad_links(quick, _offers):
-    for permille in (0, 50) if quick else (0, 10, 50, 100):
+    for percent in (0, 5) if quick else (0, 1, 5, 10):
         for index, (name, program, channel) in enumerate(LINK_PEERS):
             common = {"program": program, "channel": channel, "index": index, "delay_ms": 25,
-                      "loss_permille": permille, "seed": 1000 * permille + index}
-            loss = f"{permille / 10:g} % loss"
+                      "loss_percent": percent, "seed": 1000 * percent + index}
+            loss = f"{percent} % loss"
             seconds = 3 if quick else 10
             yield BadLink("loss", name, f"messages, {loss}", workload="oneway", rate=100,
-                          bytes=200, count=100 * seconds, warmup=20, seconds=seconds + 2,
-                          rate_kbit=0, queue_bytes=0, **common)
+                          bytes=200, count=100 * seconds, warmup=100 if quick else 200,
+                          seconds=seconds + 2,
+                          rate_kbit=0, queue_bytes=65536, **common)
             yield BadLink("loss", name, f"bulk, {loss}", workload="bulk", bytes=1000, warmup=0,
                           seconds=2 if quick else 5, rate_kbit=20000, queue_bytes=125000, **common)
 

@@ -24,6 +24,7 @@ def describe():
         "virtual": "hypervisor" in read("/proc/cpuinfo"),
         "system": system[1] if system else platform.system(),
         "kernel": platform.release(),
+        "tcp": read("/proc/sys/net/ipv4/tcp_congestion_control").strip(),
     }
 
 

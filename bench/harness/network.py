@@ -1,4 +1,4 @@
-"""Two network namespaces with a bad link between them: bench_tunnel carries the packets."""
+"""Two network namespaces with a bad link between them: `fastnet netem` carries the packets."""
 
 import os
 import subprocess
@@ -30,33 +30,33 @@ def ip(*words):
 class Link:
     """Namespaces and tunnel live as long as the `with` block. index keeps parallel ones apart."""
 
-    def __init__(self, program, index, delay_ms, loss_permille, rate_kbit, queue_bytes, seed):
+    def __init__(self, fastnet, index, delay_ms, loss_percent, rate_kbit, queue_bytes, seed):
         base = f"fastnet-bench-{os.getpid()}-{index}"
         self.namespaces = (f"{base}s", f"{base}c")
         self.server_address = f"10.77.{index}.1"
-        self.client_address = f"10.77.{index}.2"
-        self.command = [program, *self.namespaces, str(delay_ms), str(loss_permille),
-                        str(rate_kbit), str(queue_bytes), str(seed)]
-        self.tunnel = None
+        sides = [part for namespace, address in zip(self.namespaces, (
+                     f"{self.server_address}/24", f"10.77.{index}.2/24"))
+                 for part in ("--tun", f"{namespace}={address}")]
+        self.command = [fastnet, "netem", *sides, "--delay", str(delay_ms), "--loss",
+                        str(loss_percent), "--rate", str(rate_kbit), "--queue", str(queue_bytes),
+                        "--seed", str(seed)]
+        self.emulator = None
 
     def __enter__(self):
         try:
             for namespace in self.namespaces:
                 ip("netns", "add", namespace)
                 ip("-n", namespace, "link", "set", "lo", "up")
-            self.tunnel = Program(self.command)
-            self.tunnel.line(5)
-            addresses = (self.server_address, self.client_address)
-            for namespace, own, other in zip(self.namespaces, addresses, addresses[::-1]):
-                ip("-n", namespace, "addr", "add", own, "peer", other, "dev", "bench0")
-                ip("-n", namespace, "link", "set", "bench0", "up")
+            self.emulator = Program(self.command)
+            while self.emulator.text_line(5) != "ready":
+                pass
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_):
-        if self.tunnel:
-            self.tunnel.end()
+        if self.emulator:
+            self.emulator.end()
         for namespace in self.namespaces:
             subprocess.run(["ip", "netns", "del", namespace], capture_output=True)

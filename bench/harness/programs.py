@@ -40,7 +40,10 @@ class Program:
         self.end()
 
     def line(self, seconds):
-        """The next JSON line, or Trouble."""
+        """The next line, which is JSON, or Trouble."""
+        return json.loads(self.text_line(seconds))
+
+    def text_line(self, seconds):
         deadline = time.monotonic() + seconds
         while b"\n" not in self.buffer:
             left = deadline - time.monotonic()
@@ -55,7 +58,7 @@ class Program:
                               f"code {self.process.returncode}")
             self.buffer += data
         text, self.buffer = self.buffer.split(b"\n", 1)
-        return json.loads(text)
+        return text.decode(errors="replace")
 
     def name(self):
         return os.path.basename(next((part for part in self.command if "bench_" in part),
@@ -77,8 +80,8 @@ class Program:
 class Bench:
     """Where the programs are, which cores they may use, and the certificate for them."""
 
-    def __init__(self, programs, certificate, key, cores, tell):
-        self.programs = programs
+    def __init__(self, build, certificate, key, cores, tell):
+        self.build = build
         self.certificate = certificate
         self.key = key
         self.server_core, self.client_core = cores
@@ -86,10 +89,14 @@ class Bench:
         self.notices = set()
 
     def path(self, name):
-        return os.path.join(self.programs, f"bench_{name}")
+        return os.path.join(self.build, "bench", "bin", f"bench_{name}")
+
+    def fastnet(self):
+        """The command `fastnet`, which has the link emulator."""
+        return os.path.join(self.build, "fastnet")
 
     def has(self, name):
-        return os.access(self.path(name), os.X_OK)
+        return os.access(self.fastnet() if name == "netem" else self.path(name), os.X_OK)
 
     def notice(self, text):
         for sentence in filter(None, text.split("; ")):
