@@ -170,8 +170,9 @@ def write_json(options, about, run, results, found):
 
 def write_markdown(options, about, results, found):
     lines = ["# Results", "", f"Machine: {machine.sentence(about)}. {options.rounds} rounds, "
-             f"interleaved and shuffled; medians. TCP's congestion control: {about['tcp']}.", "", f"Command: `{command_line()}`.", "",
-             "## What must hold", "", *targets.as_markdown(found)]
+             f"interleaved and shuffled; medians. TCP's congestion control: {about['tcp']}.", "",
+             f"Command: `{command_line()}`.", "", "## What must hold", "",
+             *targets.as_markdown(found)]
     titles = {"rtt": "Round trip", "throughput": "Throughput", "fanout": "Fan-out",
               "loss": "Bad links: 50 ms RTT, loss each way", "handshake": "Handshakes"}
     for suite, title in titles.items():

@@ -279,6 +279,7 @@ LINK_PEERS = [
     ("ENet reliable", "enet", "reliable"),
     ("QUIC stream", "quic", "stream"),
     ("TCP", "tls_tcp", "tcp"),
+    ("TCP, CUBIC", "tls_tcp", "tcp-cubic"),
 ]
 
 

@@ -18,7 +18,7 @@ COLOURS = {
     "FastNet reliable": "#0060c0",
     "ENet unreliable": "#e08000", "ENet reliable": "#b05000",
     "QUIC datagrams": "#20a040", "QUIC datagrams, ChaCha20": "#80c040", "QUIC stream": "#20a040",
-    "TLS over TCP": "#c02050", "TCP": "#c02050",
+    "TLS over TCP": "#c02050", "TCP": "#c02050", "TCP, CUBIC": "#f08080",
     "libsodium": "#0060c0", "openssl": "#c02050", "ahead": "#20a040",
 }
 STYLE = ["set border 3 lc '#606060'", "set tics nomirror textcolor '#303030'",

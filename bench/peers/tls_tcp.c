@@ -1,6 +1,7 @@
 /*
  * tls_tcp.c: messages with a length in front on a TCP connection with TCP_NODELAY; channel "tls"
- * puts TLS 1.3 by OpenSSL around it, with the cipher that OpenSSL prefers.
+ * puts TLS 1.3 by OpenSSL around it, with the cipher that OpenSSL prefers. Congestion control is
+ * the system's; "tcp-cubic" asks for CUBIC, which FastNet and QUIC use here.
  */
 #include "common/clock.h"
 #include "common/framing.h"
@@ -8,6 +9,7 @@
 #include "common/report.h"
 #include "common/sockets.h"
 
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -17,13 +19,13 @@
 
 enum { OUT_BYTES = 1 << 18, IN_BYTES = 1 << 16 };
 
-const char *const peer_channels = "tls, tcp";
+const char *const peer_channels = "tls, tcp, tcp-cubic";
 
 static struct {
     int listener, fd;
     SSL_CTX *context;
     SSL *ssl; /* NULL on channel tcp */
-    bool tls, in_step, gone, batching, always_spins;
+    bool tls, cubic, in_step, gone, batching, always_spins;
     uint64_t spin_ns;
     size_t out_bytes, out_sent;
     uint8_t out[OUT_BYTES];
@@ -41,6 +43,7 @@ static void expect(bool fine, const char *what)
 static void open_common(const bench_options *options, const SSL_METHOD *method)
 {
     tcp.tls = strcmp(options->channel, "tls") == 0;
+    tcp.cubic = strcmp(options->channel, "tcp-cubic") == 0;
     tcp.batching = strcmp(options->workload, "bulk") == 0;
     bool spins = strcmp(options->wait, "default") == 0;
     tcp.always_spins = strcmp(options->wait, "spin") == 0;
@@ -67,6 +70,9 @@ peer_ports peer_listen(const bench_options *options)
 
 static void start_tls(int (*handshake)(SSL *))
 {
+    if (tcp.cubic && setsockopt(tcp.fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5) != 0) {
+        bench_fail("TCP has no CUBIC here");
+    }
     if (tcp.tls) {
         tcp.ssl = SSL_new(tcp.context);
         expect(tcp.ssl && SSL_set_fd(tcp.ssl, tcp.fd) == 1, "OpenSSL connection");
