@@ -101,6 +101,12 @@ void fn_handshake_fail(fn_handshake *handshake, uint64_t now_ns)
     end(handshake, now_ns, FN_HANDSHAKE_FAILED);
 }
 
+void fn_handshake_end_answered(fn_handshake *handshake, uint64_t now_ns)
+{
+    handshake->waits_for_peer = true;
+    end(handshake, now_ns, FN_HANDSHAKE_CLOSED);
+}
+
 static void fail_with(fn_handshake *handshake, uint64_t now_ns, int code, const char *text)
 {
     fn_failure_set(&handshake->failure, code, "%s", text);
@@ -132,7 +138,7 @@ void fn_handshake_fail_and_reject(fn_handshake *handshake, uint64_t now_ns, uint
 /* A breach by authenticated bytes: a server that may still answer does. */
 static void fail_protocol(fn_handshake *handshake, uint64_t now_ns)
 {
-    if (handshake->is_server && handshake->state < FN_HANDSHAKE_ESTABLISHED)
+    if (handshake->is_server && handshake->state <= FN_HANDSHAKE_DECIDING)
         fn_handshake_fail_and_reject(handshake, now_ns, 0);
     else
         fn_handshake_fail(handshake, now_ns);
@@ -140,12 +146,14 @@ static void fail_protocol(fn_handshake *handshake, uint64_t now_ns)
 
 /* The other side is gone, or TLS broke. Once there are secrets, TLS is not needed any more, and
  * whoever can cut a TCP connection must not be able to cut the session. */
-static void lose_transport(fn_handshake *handshake, uint64_t now_ns, int code)
+void fn_handshake_lose_transport(fn_handshake *handshake, uint64_t now_ns, int code)
 {
     handshake->peer_done = true;
     if (handshake->state == FN_HANDSHAKE_ESTABLISHED)
         return;
-    if (code == FASTNET_ERR_CLOSED) {
+    if (handshake->state == FN_HANDSHAKE_STREAM) {
+        fail_with(handshake, now_ns, FASTNET_ERR_CLOSED, "the TLS stream ended");
+    } else if (code == FASTNET_ERR_CLOSED) {
         fn_failure_set(&handshake->failure, code, "the %s closed the connection in the handshake",
                        other_side(handshake));
         fn_handshake_fail(handshake, now_ns);
@@ -161,6 +169,7 @@ void fn_handshake_destroy(fn_handshake *handshake)
     fn_tls_destroy(handshake->tls);
     handshake->tls = NULL;
     fn_secrets_wipe(&handshake->secrets);
+    fn_bytes_wipe(handshake->attach_secret, sizeof handshake->attach_secret);
     handshake->secrets_there = false;
 }
 
@@ -205,7 +214,7 @@ static void receive_tls(fn_handshake *handshake, uint64_t now_ns, const uint8_t 
     handshake->unstepped_bytes += (uint32_t)bytes_count;
     handshake->step_wanted = true;
     if (code != FASTNET_OK)
-        lose_transport(handshake, now_ns, code);
+        fn_handshake_lose_transport(handshake, now_ns, code);
     else if (consumed < bytes_count)
         fail_with(handshake, now_ns, FASTNET_ERR_PROTOCOL, "more TLS data than a handshake has");
 }
@@ -321,11 +330,13 @@ static void step_tls(fn_handshake *handshake, uint64_t now_ns, bool *key_operati
     }
     if (!fn_tls_handshake_done(handshake->tls)) {
         if (handshake->peer_done)
-            lose_transport(handshake, now_ns, FASTNET_ERR_CLOSED);
+            fn_handshake_lose_transport(handshake, now_ns, FASTNET_ERR_CLOSED);
         return;
     }
     learn_from_tls(handshake);
     handshake->state = FN_HANDSHAKE_HELLO;
+    if (handshake->attaches && !fn_handshake_write_attach(handshake, handshake->attach_secret))
+        fail_with(handshake, now_ns, FASTNET_ERR_STATE, "TLS gave no key for an attachment");
     fn_handshake_push_out(handshake);
 }
 
@@ -373,6 +384,7 @@ bool fn_handshake_establish(fn_handshake *handshake, uint64_t now_ns)
     handshake->result.agreed =
         fn_limits_agree(&handshake->config->limits, &handshake->result.limits);
     handshake->deadline_ns = FN_NEVER;
+    handshake->in_bytes = 0;
     handshake->state = FN_HANDSHAKE_ESTABLISHED;
     return true;
 }
@@ -382,7 +394,10 @@ bool fn_handshake_establish(fn_handshake *handshake, uint64_t now_ns)
 static bool is_expected(const fn_handshake *handshake, fn_hello_type type)
 {
     if (handshake->is_server)
-        return type == FN_HELLO_TYPE_HELLO;
+        return type == FN_HELLO_TYPE_ATTACH ||
+               (type == FN_HELLO_TYPE_HELLO && handshake->state == FN_HANDSHAKE_HELLO);
+    if (handshake->state == FN_HANDSHAKE_ATTACHING)
+        return type == FN_HELLO_TYPE_ATTACHED || type == FN_HELLO_TYPE_GONE;
     return type == FN_HELLO_TYPE_WELCOME || type == FN_HELLO_TYPE_REJECT;
 }
 
@@ -397,13 +412,16 @@ static bool check_header(fn_handshake *handshake, uint64_t now_ns)
         code = fn_failure_set(&handshake->failure, FASTNET_ERR_PROTOCOL,
                               "a handshake message of type %u is not expected from a %s",
                               (unsigned)type, other_side(handshake));
+    if (code == FASTNET_OK && !fn_handshake_attach_length_is_good(type, body_bytes))
+        code = fn_failure_set(&handshake->failure, FASTNET_ERR_PROTOCOL,
+                              "a handshake message of type %u has a wrong length", (unsigned)type);
     if (code != FASTNET_OK)
         fail_protocol(handshake, now_ns);
     return code == FASTNET_OK;
 }
 
 /* Length of the frame that arrives, as far as it is known. */
-static size_t frame_bytes(const fn_handshake *handshake)
+static size_t frame_bytes(fn_handshake *handshake)
 {
     if (handshake->in_bytes < FN_HANDSHAKE_HEADER)
         return FN_HANDSHAKE_HEADER;
@@ -420,7 +438,7 @@ static bool read_frame(fn_handshake *handshake, uint64_t now_ns)
             fn_tls_read(handshake->tls, fn_handshake_in_frame(handshake) + handshake->in_bytes,
                         whole - handshake->in_bytes, &bytes);
         if (code != FASTNET_OK) {
-            lose_transport(handshake, now_ns, code);
+            fn_handshake_lose_transport(handshake, now_ns, code);
             return false;
         }
         if (bytes == 0)
@@ -434,33 +452,59 @@ static bool read_frame(fn_handshake *handshake, uint64_t now_ns)
 
 static void handle_frame(fn_handshake *handshake, uint64_t now_ns)
 {
-    if (handshake->is_server)
+    if (handshake->state == FN_HANDSHAKE_ATTACHING)
+        fn_handshake_handle_attach_answer(handshake, now_ns);
+    else if (fn_handshake_in_frame(handshake)[0] == FN_HELLO_TYPE_ATTACH)
+        fn_handshake_handle_attach(handshake);
+    else if (handshake->is_server)
         fn_handshake_handle_hello(handshake, now_ns);
     else
         fn_handshake_handle_answer(handshake, now_ns);
 }
 
-/* After HELLO and after WELCOME nothing may follow but the end. */
-static void expect_silence(fn_handshake *handshake, uint64_t now_ns)
+static void say_too_much(fn_handshake *handshake, uint64_t now_ns)
+{
+    fn_failure_set(&handshake->failure, FASTNET_ERR_PROTOCOL,
+                   "the %s sent more than the handshake has", other_side(handshake));
+    fail_protocol(handshake, now_ns);
+}
+
+/* After HELLO and after WELCOME nothing may follow but the end, and ATTACH from a client. */
+static void expect_silence(fn_handshake *handshake, uint64_t now_ns, bool or_attach)
 {
     uint8_t byte;
     size_t bytes = 0;
     int code = fn_tls_read(handshake->tls, &byte, 1, &bytes);
     if (code != FASTNET_OK) {
-        lose_transport(handshake, now_ns, code);
+        fn_handshake_lose_transport(handshake, now_ns, code);
+    } else if (bytes > 0 && or_attach && byte == FN_HELLO_TYPE_ATTACH) {
+        fn_handshake_in_frame(handshake)[0] = byte;
+        handshake->in_bytes = 1;
     } else if (bytes > 0) {
-        fn_failure_set(&handshake->failure, FASTNET_ERR_PROTOCOL,
-                       "the %s sent more than the handshake has", other_side(handshake));
-        fail_protocol(handshake, now_ns);
+        say_too_much(handshake, now_ns);
     }
+}
+
+static void read_after_welcome(fn_handshake *handshake, uint64_t now_ns)
+{
+    if (handshake->in_bytes == 0)
+        expect_silence(handshake, now_ns, handshake->is_server && handshake->frames == NULL);
+    if (handshake->in_bytes > 0 && handshake->state == FN_HANDSHAKE_ESTABLISHED &&
+        read_frame(handshake, now_ns))
+        handle_frame(handshake, now_ns);
 }
 
 static void read_frames(fn_handshake *handshake, uint64_t now_ns)
 {
-    if (handshake->state == FN_HANDSHAKE_HELLO && read_frame(handshake, now_ns))
+    bool awaits = handshake->state == FN_HANDSHAKE_HELLO ||
+                  (handshake->state == FN_HANDSHAKE_ATTACHING && !handshake->is_server);
+    if (awaits && read_frame(handshake, now_ns))
         handle_frame(handshake, now_ns);
-    if (handshake->state == FN_HANDSHAKE_DECIDING || handshake->state == FN_HANDSHAKE_ESTABLISHED)
-        expect_silence(handshake, now_ns);
+    if (handshake->state == FN_HANDSHAKE_DECIDING ||
+        (handshake->state == FN_HANDSHAKE_ATTACHING && handshake->is_server))
+        expect_silence(handshake, now_ns, false);
+    if (handshake->state == FN_HANDSHAKE_ESTABLISHED)
+        read_after_welcome(handshake, now_ns);
 }
 
 /* --- work ----------------------------------------------------------------------------- */
@@ -489,7 +533,7 @@ static void expire(fn_handshake *handshake, uint64_t now_ns)
         return;
     }
     fn_failure_set(&handshake->failure, FASTNET_ERR_TIMEOUT,
-                   handshake->state == FN_HANDSHAKE_HELLO
+                   handshake->state >= FN_HANDSHAKE_HELLO
                        ? "the %s completed TLS, but did not send its part of the handshake in time"
                        : "the %s did not complete the TLS handshake in time",
                    other_side(handshake));
@@ -500,7 +544,7 @@ static void expire(fn_handshake *handshake, uint64_t now_ns)
 static void step_waiting(fn_handshake *handshake, uint64_t now_ns)
 {
     if (handshake->peer_done)
-        lose_transport(handshake, now_ns, FASTNET_ERR_CLOSED);
+        fn_handshake_lose_transport(handshake, now_ns, FASTNET_ERR_CLOSED);
     else if (is_raw_complete(handshake))
         start_tls(handshake, now_ns);
 }
@@ -511,7 +555,7 @@ static void work(fn_handshake *handshake, uint64_t now_ns, bool *key_operation)
         step_waiting(handshake, now_ns);
     if (handshake->state == FN_HANDSHAKE_TLS) {
         if (handshake->is_server && handshake->peer_done && fn_tls_may_sign(handshake->tls))
-            lose_transport(handshake, now_ns, FASTNET_ERR_CLOSED);
+            fn_handshake_lose_transport(handshake, now_ns, FASTNET_ERR_CLOSED);
         else
             step_tls(handshake, now_ns, key_operation);
     }
@@ -553,7 +597,7 @@ void fn_handshake_close(fn_handshake *handshake, uint64_t now_ns)
 {
     if (has_ended(handshake))
         return;
-    if (handshake->state == FN_HANDSHAKE_ESTABLISHED)
+    if (handshake->state == FN_HANDSHAKE_ESTABLISHED || handshake->state == FN_HANDSHAKE_STREAM)
         end(handshake, now_ns, FN_HANDSHAKE_CLOSED);
     else
         fail_with(handshake, now_ns, FASTNET_ERR_CANCELLED, "cancelled by the caller");

@@ -19,6 +19,13 @@
  *
  * After ESTABLISHED the end of the TCP connection, proper or not, is no failure: the session lives
  * on datagrams.
+ *
+ * A TLS connection can also join a session that exists (ATTACH, PROTOCOL.md section 11.4): a new
+ * one says it instead of HELLO, the first one after WELCOME. Then it is a STREAM:
+ *
+ *   client                            fn_handshake_target.attach_key, or fn_handshake_attach
+ *   server, state ATTACHING           fn_handshake_attach_id, _verify, _answer
+ *   state STREAM                      fn_handshake_stream_read and _write; its end is FAILED
  */
 #ifndef FN_CORE_HANDSHAKE_H
 #define FN_CORE_HANDSHAKE_H
@@ -39,16 +46,19 @@ enum {
     FN_HANDSHAKE_FLUSH_MS = 1000,       /* after CLOSED or FAILED the last bytes have this long */
     FN_HANDSHAKE_SUBJECT_BYTES = 256,
     FN_HANDSHAKE_OBJECT_BYTES_MAX = 2048,
+    FN_HANDSHAKE_ATTACH_BYTES = 5 + 4 + FN_SECRETS_BYTES, /* the longest frame after ESTABLISHED */
 };
 
 /* From the least to the most advanced; the first four are half-open. */
-#define FN_HANDSHAKE_STATE_MAP(X)                                            \
-    X(WAITING)     /* server: no whole ClientHello yet, no TLS object */     \
-    X(TLS)         /* the TLS handshake goes on */                           \
-    X(HELLO)       /* TLS is complete; HELLO or its answer is awaited */     \
-    X(DECIDING)    /* server: HELLO was good; accept or reject */            \
-    X(ESTABLISHED) /* WELCOME was sent or received; the secrets are there */ \
-    X(CLOSED)      /* ended in good order by fn_handshake_close */           \
+#define FN_HANDSHAKE_STATE_MAP(X)                                             \
+    X(WAITING)     /* server: no whole ClientHello yet, no TLS object */      \
+    X(TLS)         /* the TLS handshake goes on */                            \
+    X(HELLO)       /* TLS is complete; HELLO or its answer is awaited */      \
+    X(DECIDING)    /* server: HELLO was good; accept or reject */             \
+    X(ATTACHING)   /* ATTACH was sent, or came: fn_handshake_attach_answer */ \
+    X(ESTABLISHED) /* WELCOME was sent or received; the secrets are there */  \
+    X(STREAM)      /* attached to a session: it carries sealed datagrams */   \
+    X(CLOSED)      /* ended in good order, or answered with GONE */           \
     X(FAILED)      /* fn_handshake_failure says why */
 
 typedef enum fn_handshake_state {
@@ -82,6 +92,8 @@ typedef struct fn_handshake_target {
     size_t token_bytes;      /* at most FN_HELLO_TOKEN_BYTES_MAX */
     const void *session;     /* a blob from fn_handshake_session, or NULL */
     size_t session_bytes;
+    const uint8_t *attach_key; /* join the session that it belongs to; NULL = begin one */
+    uint32_t attach_id;        /* the server's receiver id in that session */
 } fn_handshake_target;
 
 /* What is known of the other side. A server's from DECIDING on, a client's from ESTABLISHED on. */
@@ -117,6 +129,10 @@ typedef struct fn_handshake {
     uint32_t out_sent_bytes;  /* given to TLS */
     uint32_t unstepped_bytes; /* received since the last step */
     uint32_t app_code;
+    uint32_t attach_id;
+    uint8_t attach_secret[FN_SECRETS_BYTES];            /* client: the key; server: the proof */
+    uint8_t late_frames[2 * FN_HANDSHAKE_ATTACH_BYTES]; /* in and out, when `frames` is gone */
+    bool attaches;                                      /* client: says ATTACH instead of HELLO */
     bool is_server;
     bool step_wanted;
     bool closing;        /* close_notify follows the frame that is leaving */
@@ -215,6 +231,33 @@ int fn_handshake_accept(fn_handshake *handshake, uint64_t now_ns, uint32_t peer_
  * the result's own sentence; cut at FASTNET_TEXT_BYTES_MAX. ERR_STATE as above. */
 int fn_handshake_reject(fn_handshake *handshake, uint64_t now_ns, int result, uint32_t app_code,
                         const char *text);
+
+/* --- attaching ------------------------------------------------------------------------ */
+
+/* Client, ESTABLISHED: says ATTACH on this connection too; ATTACHING follows, then STREAM or FAILED
+ * (ERR_GONE: the server does not know the session). ERR_STATE: the connection has ended. */
+int fn_handshake_attach(fn_handshake *handshake, uint64_t deadline_ns, uint32_t attach_id,
+                        const uint8_t attach_key[FN_SECRETS_BYTES]);
+
+/* Server, ATTACHING: the receiver id of the session that the client wants to join. */
+static inline uint32_t fn_handshake_attach_id(const fn_handshake *handshake)
+{
+    return handshake->attach_id;
+}
+
+/* Server, ATTACHING: whether the proof was made with that key for this very TLS connection. NULL
+ * (no such session) is false, and takes as long. */
+bool fn_handshake_attach_verify(fn_handshake *handshake, const uint8_t *attach_key);
+
+/* Server, ATTACHING: ATTACHED, and STREAM follows; or GONE, and CLOSED follows. */
+void fn_handshake_attach_answer(fn_handshake *handshake, uint64_t now_ns, bool attached);
+
+/* STREAM: bytes out of TLS, bytes into it; less than asked for when there are no more, or when
+ * transmit has to come first. The end of the stream makes it FAILED. */
+size_t fn_handshake_stream_read(fn_handshake *handshake, uint64_t now_ns, uint8_t *out,
+                                size_t capacity);
+size_t fn_handshake_stream_write(fn_handshake *handshake, uint64_t now_ns, const uint8_t *bytes,
+                                 size_t bytes_count);
 
 /* ESTABLISHED: hands the secrets over, once, and erases its own copy. False: none there. */
 bool fn_handshake_take_secrets(fn_handshake *handshake, fn_secrets *out);

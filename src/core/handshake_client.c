@@ -61,7 +61,12 @@ int fn_handshake_init_client(fn_handshake *handshake, const fn_handshake_config 
         fn_handshake_destroy(handshake);
         return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for a handshake");
     }
-    write_hello(handshake, target);
+    handshake->attaches = target->attach_key != NULL;
+    handshake->attach_id = target->attach_id;
+    if (handshake->attaches)
+        memcpy(handshake->attach_secret, target->attach_key, sizeof handshake->attach_secret);
+    else
+        write_hello(handshake, target);
     return FASTNET_OK;
 }
 

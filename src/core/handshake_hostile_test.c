@@ -479,7 +479,8 @@ static void s7_server_refuses_bad_frames(void **state)
     static const uint8_t zero[] = {0, 0, 0, 0, 0};
     static const uint8_t welcome[] = {2, 0, 0, 0, 0};
     static const uint8_t empty[] = {1, 0, 0, 0, 0};
-    static const uint8_t attach[] = {4, 0, 0, 0, 36};
+    static const uint8_t attached[] = {5, 0, 0, 0, 0};
+    static const uint8_t gone[] = {6, 0, 0, 0, 0};
     int bad = FASTNET_ERR_PROTOCOL;
     assert_server_rejects(too_long, sizeof too_long, bad, "4097 bytes");
     assert_server_rejects(huge, sizeof huge, bad, "at most 4096");
@@ -487,7 +488,8 @@ static void s7_server_refuses_bad_frames(void **state)
     assert_server_rejects(zero, sizeof zero, bad, "unknown type 0");
     assert_server_rejects(welcome, sizeof welcome, bad, "type 2 is not expected");
     assert_server_rejects(empty, sizeof empty, bad, "HELLO is malformed");
-    assert_server_rejects(attach, sizeof attach, bad, "type 4 is not expected");
+    assert_server_rejects(attached, sizeof attached, bad, "type 5 is not expected");
+    assert_server_rejects(gone, sizeof gone, bad, "type 6 is not expected");
 }
 
 static void s7_server_refuses_bad_hellos(void **state)

@@ -9,20 +9,22 @@
 
 #define FN_HANDSHAKE_HEADER ((size_t)FN_HELLO_FRAME_HEADER_BYTES)
 
-/* `frames` holds the frame that arrives, then the one that leaves. */
-static inline uint8_t *fn_handshake_in_frame(const fn_handshake *handshake)
+/* `frames` holds the frame that arrives, then the one that leaves. Once it has been given back, the
+ * few short frames that can still come have a place of their own. */
+static inline uint8_t *fn_handshake_in_frame(fn_handshake *handshake)
 {
-    return handshake->frames;
+    return handshake->frames != NULL ? handshake->frames : handshake->late_frames;
 }
 
-static inline uint8_t *fn_handshake_out_frame(const fn_handshake *handshake)
+static inline uint8_t *fn_handshake_out_frame(fn_handshake *handshake)
 {
-    return handshake->frames + FN_HELLO_FRAME_BYTES_MAX;
+    return handshake->frames != NULL ? handshake->frames + FN_HELLO_FRAME_BYTES_MAX
+                                     : handshake->late_frames + FN_HANDSHAKE_ATTACH_BYTES;
 }
 
-static inline const uint8_t *fn_handshake_in_body(const fn_handshake *handshake)
+static inline const uint8_t *fn_handshake_in_body(fn_handshake *handshake)
 {
-    return handshake->frames + FN_HANDSHAKE_HEADER;
+    return fn_handshake_in_frame(handshake) + FN_HANDSHAKE_HEADER;
 }
 
 static inline size_t fn_handshake_in_body_bytes(const fn_handshake *handshake)
@@ -45,7 +47,21 @@ bool fn_handshake_establish(fn_handshake *handshake, uint64_t now_ns);
 /* Gives TLS what is waiting to be written, and close_notify behind it when it is time. */
 void fn_handshake_push_out(fn_handshake *handshake);
 
+/* The other side is gone, or TLS broke with that code. */
+void fn_handshake_lose_transport(fn_handshake *handshake, uint64_t now_ns, int code);
+
+/* Server: an answer is leaving, nothing follows it but the end; the client closes first. */
+void fn_handshake_end_answered(fn_handshake *handshake, uint64_t now_ns);
+
+/* What a message of that type must be long, if it belongs to ATTACH. */
+bool fn_handshake_attach_length_is_good(fn_hello_type type, size_t body_bytes);
+
+/* Client: puts ATTACH into the frame that leaves; ATTACHING, or FAILED. */
+bool fn_handshake_write_attach(fn_handshake *handshake, const uint8_t attach_key[FN_SECRETS_BYTES]);
+
 /* A whole frame of an expected type is there. */
+void fn_handshake_handle_attach(fn_handshake *handshake);
+void fn_handshake_handle_attach_answer(fn_handshake *handshake, uint64_t now_ns);
 void fn_handshake_handle_hello(fn_handshake *handshake, uint64_t now_ns);
 void fn_handshake_handle_answer(fn_handshake *handshake, uint64_t now_ns);
 
