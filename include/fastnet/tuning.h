@@ -31,7 +31,7 @@ typedef struct FastNetSocketConfig {
     uint32_t receive_buffer_bytes; /* SO_RCVBUF: 1 MiB; 0 = the system's default */
     uint32_t send_buffer_bytes;    /* SO_SNDBUF: 1 MiB; 0 = the system's default */
     uint32_t busy_poll_us;         /* SO_BUSY_POLL: 0; the kernel asks the device before it waits.
-                                      More than the system's own value takes CAP_NET_ADMIN */
+                                      Older kernels want CAP_NET_ADMIN for it */
     uint32_t traffic_class;        /* IP_TOS and IPV6_TCLASS: 0..255; 0xB8 = expedited forwarding */
     uint32_t priority;             /* SO_PRIORITY: 0..15; above 6 takes CAP_NET_ADMIN */
     bool force_buffers;    /* exceed the system's maximum; takes CAP_NET_ADMIN, else it is cut */
