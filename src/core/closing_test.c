@@ -243,6 +243,27 @@ static void a_violation_is_told_once_and_also_ends_lingering(void **state)
     }
 }
 
+/* A tagged message that is acknowledged after the end: the end was the last word. */
+static void closed_is_the_last_word(void **state)
+{
+    (void)state;
+    static const uint8_t bad[] = {0x08};
+    static uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    counts all;
+    conn_link link;
+    open_watched(&link, &all, 1);
+    fn_send_options options = {.tagged = true};
+    fn_conn_send(end_of(&link, PAIR_SERVER), link.pair.now_ns, 0, "x", 1, &options);
+    link_transmit(&link, PAIR_SERVER);
+    link_run(&link, 30 * FN_NS_PER_MS); /* it arrived, its acknowledgement not yet */
+    forge_send(&link.pair, PAIR_CLIENT, bad, sizeof bad, buffer);
+    link_run(&link, 10 * FN_NS_PER_S);
+    assert_int_equal(all.closed[PAIR_SERVER], 1);
+    assert_int_equal(all.after_closed, 0);
+    assert_both_dead(&link);
+    link_close(&link);
+}
+
 static void every_code_is_told_as_the_protocol_says(void **state)
 {
     (void)state;
@@ -316,6 +337,7 @@ int main(void)
         cmocka_unit_test(lingering_ends_in_time),
         cmocka_unit_test(whoever_lingers_takes_in_what_still_comes),
         cmocka_unit_test(a_violation_is_told_once_and_also_ends_lingering),
+        cmocka_unit_test(closed_is_the_last_word),
         cmocka_unit_test(every_code_is_told_as_the_protocol_says),
         cmocka_unit_test(a_long_text_is_cut),
         cmocka_unit_test(nothing_follows_ones_own_close),

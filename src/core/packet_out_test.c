@@ -90,6 +90,32 @@ static void a_full_reliable_queue_does_not_silence_the_game(void **state)
     link_close(&link);
 }
 
+/* The application does not look for a while: no more is sent than its window holds. */
+static void credit_holds_the_sender_back(void **state)
+{
+    (void)state;
+    counts all;
+    conn_link link;
+    open_watched(&link, &all);
+    const fn_conn *client = link.pair.sides[PAIR_CLIENT].conn;
+    const fn_conn *server = link.pair.sides[PAIR_SERVER].conn;
+    link.hold_events = true;
+    uint32_t taken = 0;
+    for (int i = 0; i < 500; i++) {
+        while (send_plain(&link, (uint8_t)(taken % 2 * 2), 10000) == FASTNET_OK)
+            taken++;
+        link_run(&link, 20 * FN_NS_PER_MS);
+    }
+    assert_int_equal(server->state, FN_CONN_CONNECTED);
+    assert_in_range(server->flow.received, (1 << 20) - 20000, 1 << 20);
+    assert_int_equal(client->flow.charged, server->flow.received);
+    link.hold_events = false;
+    link_run(&link, 60 * FN_NS_PER_S);
+    assert_int_equal(all.messages[PAIR_SERVER][0] + all.messages[PAIR_SERVER][2], taken);
+    assert_int_equal(server->flow.received, server->flow.released);
+    link_close(&link);
+}
+
 static void arguments_and_states_are_checked(void **state)
 {
     (void)state;
@@ -207,7 +233,7 @@ static void a_long_acknowledgement_keeps_no_message_out(void **state)
     fn_mtu_init(&client->paths[0].mtu, 1200, link.pair.now_ns);
     uint64_t number = client->acks.next_expected;
     for (int i = 0; i < 40; i++)
-        fn_ack_received(&client->acks, number += 100, link.pair.now_ns, FN_ACK_SILENT);
+        fn_ack_received(&client->acks, number += 20000, link.pair.now_ns, FN_ACK_SILENT);
     send_plain(&link, 2, 5000);
     assert_true(pair_transmit(&link.pair, PAIR_CLIENT));
     assert_true(link.pair.last_bytes > 1024);
@@ -390,6 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(r8_reliable_says_full_and_drops_nothing),
         cmocka_unit_test(a_full_reliable_queue_does_not_silence_the_game),
+        cmocka_unit_test(credit_holds_the_sender_back),
         cmocka_unit_test(arguments_and_states_are_checked),
         cmocka_unit_test(the_newest_replaces_what_waits_on_a_sequenced_channel),
         cmocka_unit_test(unreliable_messages_above_the_rate_expire),

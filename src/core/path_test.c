@@ -24,6 +24,10 @@ static void three_times_what_was_received_may_be_sent_before_validation(void **s
         assert_int_equal(fn_path_allowance(&path), rows[i].allowance);
         path.state = FN_PATH_VALIDATED;
         assert_int_equal(fn_path_allowance(&path), UINT64_MAX);
+        fn_path_doubt(&path, 0);
+        assert_int_equal(fn_path_allowance(&path), 0);
+        path.received_bytes = 10;
+        assert_int_equal(fn_path_allowance(&path), 30);
     }
 }
 
