@@ -210,6 +210,22 @@ static void an_acknowledgement_that_does_not_fit_is_not_begun(void **state)
     }
 }
 
+/* `more` further ranges of one number each, all of them well formed. */
+static void s7_more_ranges_than_there_is_room_for_are_refused(void **state)
+{
+    (void)state;
+    for (uint8_t more = 0; more < 60; more++) {
+        uint8_t bytes[200] = {FN_FRAME_ACK, 0x43, 0xe8, 0, more, 0};
+        fn_reader reader = fn_reader_make(bytes, 6 + 2 * (size_t)more);
+        fn_frame frame;
+        assert_int_equal(fn_frame_read(&reader, &frame), more < FN_ACK_RANGES_MAX);
+        if (more >= FN_ACK_RANGES_MAX)
+            continue;
+        assert_int_equal(frame.as.ack.range_count, more + 1);
+        assert_int_equal(frame.as.ack.ranges[more].first, 1000 - 2 * more);
+    }
+}
+
 /* --- MESSAGE --- */
 
 static fn_message_frame whole_message(const uint8_t *payload, uint32_t bytes)
@@ -362,6 +378,7 @@ int main(void)
         cmocka_unit_test(close_frames_are_read_as_they_were_written),
         cmocka_unit_test(r5_acknowledgements_name_what_arrived),
         cmocka_unit_test(an_acknowledgement_that_does_not_fit_is_not_begun),
+        cmocka_unit_test(s7_more_ranges_than_there_is_room_for_are_refused),
         cmocka_unit_test(messages_have_these_bytes),
         cmocka_unit_test(only_whole_runs_inside_the_message_are_read),
         cmocka_unit_test(the_overhead_is_what_the_frame_takes),
