@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/endpoint.h"
+#include "api/rejoin.h"
 #include "api/session.h"
 #include "base/bytes.h"
 #include "base/text.h"
@@ -227,6 +228,8 @@ static void start_session(FastNetEndpoint *endpoint, fn_peer *peer, fn_address u
     int code = fn_datagrams_prepare(endpoint, &udp);
     if (code == FASTNET_OK)
         code = fn_session_start(endpoint, peer, &udp, now_ns);
+    if (code == FASTNET_OK)
+        code = fn_rejoin_start(endpoint, peer, peer->outgoing->tls, peer->outgoing->server_name);
     if (code == FASTNET_OK) {
         fn_outgoing_free(endpoint, peer);
         return;
@@ -410,8 +413,9 @@ static int begin(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns, fn_f
         if (code != FASTNET_OK)
             return fn_failure_set(failure, code, "%s", error.text);
     }
+    bool ready = own || fn_resolve_finished(outgoing->resolve);
     outgoing->deadline_ns = now_ns + RESOLVE_TIMEOUT_NS;
-    fn_timer_set(endpoint, &peer->timer, own ? now_ns : outgoing->deadline_ns);
+    fn_timer_set(endpoint, &peer->timer, ready ? now_ns : outgoing->deadline_ns);
     return FASTNET_OK;
 }
 

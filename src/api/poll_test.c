@@ -136,6 +136,17 @@ static void idle_endpoint_has_nothing_to_read_and_no_deadline(void **state)
     test_net_destroy(net);
 }
 
+/* A caller with a loop of its own does nothing before the deadline: a numeric host needs no resolver
+ * that would end its wait. */
+static void a_connect_to_a_numeric_host_is_due_now(void **state)
+{
+    (void)state;
+    test_net *net = test_net_with(NULL, NULL);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    assert_int_equal(fastnet_next_deadline(net->client), 0);
+    test_net_destroy(net);
+}
+
 static void what_waits_to_be_sent_is_due_now(void **state)
 {
     (void)state;
@@ -265,6 +276,7 @@ int main(void)
         cmocka_unit_test(wake_from_another_thread_ends_a_poll),
         cmocka_unit_test(descriptor_and_deadline_drive_an_endpoint),
         cmocka_unit_test(idle_endpoint_has_nothing_to_read_and_no_deadline),
+        cmocka_unit_test(a_connect_to_a_numeric_host_is_due_now),
         cmocka_unit_test(what_waits_to_be_sent_is_due_now),
         cmocka_unit_test(queued_events_are_due_now),
         cmocka_unit_test(steady_state_asks_for_no_memory),
