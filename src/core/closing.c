@@ -26,9 +26,18 @@ static bool is_over(const fn_conn *conn)
     return conn->state >= FN_CONN_CLOSING;
 }
 
+/* The other side was connected and spoke, and all is over before its path is validated here. What
+ * it said was acknowledged, so it is reported, behind the CONNECTED that it needs. */
+static void keep_what_was_said(fn_conn *conn)
+{
+    if (conn->state == FN_CONN_VALIDATING && !fn_list_empty(&conn->ready))
+        conn->connected_pending = true;
+}
+
 /* CLOSE is due now and again until it is acknowledged, for three probe timeouts. */
 static void enter_closing(fn_conn *conn, uint64_t now_ns)
 {
+    keep_what_was_said(conn);
     conn->state = FN_CONN_CLOSING;
     conn->closing.again_at_ns = now_ns;
     conn->closing.dead_at_ns = now_ns + 3 * fn_conn_probe_timeout_ns(conn);
@@ -57,9 +66,7 @@ void fn_closing_on_frame(fn_conn *conn, uint64_t now_ns, const fn_close_frame *c
     if (conn->state == FN_CONN_DRAINING || conn->state == FN_CONN_DEAD)
         return;
     bool ours_first = conn->state == FN_CONN_CLOSING;
-    /* It was connected, spoke, and left, all before its path was validated: what it said counts. */
-    if (conn->state == FN_CONN_VALIDATING && !fn_list_empty(&conn->ready))
-        conn->connected_pending = true;
+    keep_what_was_said(conn);
     fn_closing *closing = &conn->closing;
     conn->state = FN_CONN_DRAINING;
     closing->dead_at_ns = now_ns + 3 * fn_conn_probe_timeout_ns(conn);
@@ -80,6 +87,7 @@ static void end_silently(fn_conn *conn, int32_t result, const char *text)
     if (is_over(conn))
         return;
     /* A connection that never was CONNECTED reports its end all the same. */
+    keep_what_was_said(conn);
     conn->state = FN_CONN_DRAINING;
     conn->closing.result = result;
     conn->closing.pending = !conn->muted;

@@ -94,39 +94,44 @@ static void a_full_ring_holds_events_back_and_loses_none(void **state)
     pair_close(&pair);
 }
 
+/* Its answer to the server's challenge is lost, what it says after that is not. Then it leaves, or
+ * falls silent, or breaks the protocol. */
 static void connected_comes_first_and_closed_last(void **state)
 {
     (void)state;
-    conn_pair pair;
-    seen all = {.count = 0};
-    uint8_t buffers[8][PAIR_DATAGRAM_BYTES];
-    pair_open(&pair);
-    shrink_ring(&pair);
-    fn_conn *server = pair.sides[PAIR_SERVER].conn;
-    assert_true(pair_transmit(&pair, PAIR_CLIENT));
-    assert_int_equal(pair_deliver(&pair, PAIR_SERVER, pair.last, pair.last_bytes, buffers[0]),
-                     FN_CONN_NEW_PATH);
-    /* Its answer to the server's challenge is lost, what it says after that is not. */
     static const uint8_t message[] = {0x10, 0, 0, 'h', 'i'};
-    static const uint8_t goodbye[] = {0x07, 1, 5, 0};
-    for (uint8_t i = 1; i < 6; i++) {
-        uint8_t frame[sizeof message];
-        memcpy(frame, message, sizeof message);
-        frame[2] = i - 1;
-        forge_send(&pair, PAIR_CLIENT, frame, sizeof frame, buffers[i]);
+    static const uint8_t endings[][4] = {{0x07, 1, 5, 0}, {0x08}, {0}};
+    for (size_t ending = 0; ending < FN_ARRAY_COUNT(endings); ending++) {
+        conn_pair pair;
+        seen all = {.count = 0};
+        uint8_t buffers[8][PAIR_DATAGRAM_BYTES];
+        pair_open(&pair);
+        shrink_ring(&pair);
+        fn_conn *server = pair.sides[PAIR_SERVER].conn;
+        assert_true(pair_transmit(&pair, PAIR_CLIENT));
+        assert_int_equal(pair_deliver(&pair, PAIR_SERVER, pair.last, pair.last_bytes, buffers[0]),
+                         FN_CONN_NEW_PATH);
+        for (uint8_t i = 1; i < 6; i++) {
+            uint8_t frame[sizeof message];
+            memcpy(frame, message, sizeof message);
+            frame[2] = i - 1;
+            forge_send(&pair, PAIR_CLIENT, frame, sizeof frame, buffers[i]);
+        }
+        assert_int_equal(fn_ring_count(&pair.sides[PAIR_SERVER].events.ring), 0);
+        forge_send(&pair, PAIR_CLIENT, endings[ending], sizeof endings[ending], buffers[6]);
+        if (ending == 2)
+            pair.now_ns = server->config.connect_deadline_ns;
+        for (int i = 0; i < 10; i++) {
+            fn_conn_tick(server, pair.now_ns);
+            pair_drain(&pair, PAIR_SERVER, watch_server, &all);
+        }
+        assert_int_equal(all.count, 7);
+        for (uint32_t i = 0; i < all.count; i++)
+            assert_int_equal(all.types[i], i == 0   ? FN_EVENT_CONNECTED
+                                           : i == 6 ? FN_EVENT_CLOSED
+                                                    : FN_EVENT_MESSAGE);
+        pair_close(&pair);
     }
-    assert_int_equal(fn_ring_count(&pair.sides[PAIR_SERVER].events.ring), 0);
-    forge_send(&pair, PAIR_CLIENT, goodbye, sizeof goodbye, buffers[6]);
-    for (int i = 0; i < 10; i++) {
-        pair_drain(&pair, PAIR_SERVER, watch_server, &all);
-        fn_conn_tick(server, pair.now_ns);
-    }
-    assert_int_equal(all.count, 7);
-    for (uint32_t i = 0; i < all.count; i++)
-        assert_int_equal(all.types[i], i == 0   ? FN_EVENT_CONNECTED
-                                       : i == 6 ? FN_EVENT_CLOSED
-                                                : FN_EVENT_MESSAGE);
-    pair_close(&pair);
 }
 
 static void a_violation_waits_for_room_without_a_deadline_in_the_past(void **state)
