@@ -136,8 +136,8 @@ static void idle_endpoint_has_nothing_to_read_and_no_deadline(void **state)
     test_net_destroy(net);
 }
 
-/* A caller with a loop of its own does nothing before the deadline: a numeric host needs no resolver
- * that would end its wait. */
+/* A caller with a loop of its own does nothing before the deadline: a numeric host needs no
+ * resolver that would end its wait. */
 static void a_connect_to_a_numeric_host_is_due_now(void **state)
 {
     (void)state;
