@@ -155,6 +155,13 @@ typedef enum FastNetPath {
     FASTNET_PATH_TCP = 4
 } FastNetPath;
 
+/* What a session runs over now; also a setting, see FastNetConfig.transport. */
+typedef enum FastNetTransport {
+    FASTNET_TRANSPORT_NONE = 0, /* nothing yet, or not any more; as a setting: choose */
+    FASTNET_TRANSPORT_UDP = 1,
+    FASTNET_TRANSPORT_TCP = 2 /* the same sealed datagrams, inside TLS */
+} FastNetTransport;
+
 /* Flat, fixed size, no union: the same 64 bytes in C, C++, C# and GDExtension. */
 typedef struct FastNetEvent {
     int32_t type; /* FastNetEventType */
@@ -255,12 +262,19 @@ typedef struct FastNetConfig {
     void (*key_log)(void *user, const char *line); /* debugging: secrets, as an NSS key log */
     void *key_log_user;
     const struct FastNetSocketConfig *socket; /* fastnet/tuning.h; NULL = its default */
-    uint32_t spin_us;      /* 100: after a datagram came or went, a waiting fastnet_poll() looks
-                              for the next one this long before it blocks, as long as that
-                              pays; 0 = block at once; FASTNET_SPIN_ALWAYS = never block */
-    uint32_t keep_warm_us; /* 0 = off: while it spins, one datagram to a private loopback
-                              socket per so many microseconds keeps the system's send path
-                              in the caches (100 is good). For low rates; costs CPU */
+    uint32_t spin_us;        /* 100: after a datagram came or went, a waiting fastnet_poll() looks
+                                for the next one this long before it blocks, as long as that
+                                pays; 0 = block at once; FASTNET_SPIN_ALWAYS = never block */
+    uint32_t keep_warm_us;   /* 0 = off: while it spins, one datagram to a private loopback
+                                socket per so many microseconds keeps the system's send path
+                                in the caches (100 is good). For low rates; costs CPU */
+    uint32_t udp_timeout_ms; /* 1500: a client that heard nothing over UDP for so long connects over
+                                TCP (TLS) instead; a session that runs moves there by itself */
+    int32_t transport;  /* FASTNET_TRANSPORT_NONE: UDP, and TCP while UDP is blocked; _UDP: never
+                           TCP; _TCP: nothing is sent over UDP (tests, debugging) */
+    bool keep_tls_warm; /* keep a TLS connection open beside UDP: moving to TCP then takes one
+                           round trip. Both sides must say so; costs a server about 25 KiB per
+                           client */
 } FastNetConfig;
 
 /* FastNetConfig.spin_us: fastnet_poll() uses all of its timeout_us (and one core) for looking. */
@@ -518,6 +532,11 @@ FASTNET_API FastNetPeerId fastnet_peer_next(const FastNetEndpoint *endpoint,
 FASTNET_API FastNetResult fastnet_peer_address(const FastNetEndpoint *endpoint, FastNetPeerId peer,
                                                FastNetAddress *out);
 
+/* What a peer's session runs over now: FASTNET_TRANSPORT_NONE for a stale id and before CONNECTED.
+ * A PATH_CHANGED event (FASTNET_PATH_TCP, FASTNET_PATH_UDP) reports each change. */
+FASTNET_API FastNetTransport fastnet_peer_transport_mode(const FastNetEndpoint *endpoint,
+                                                         FastNetPeerId peer);
+
 /* What a peer told about itself in the handshake. */
 typedef struct FastNetPeerInfo {
     uint32_t struct_size; /* set it before the call */
@@ -616,6 +635,10 @@ FASTNET_API int32_t fastnet_client_send(FastNetClient client, uint8_t channel, c
 /* Takes one event; false (and type NONE) when there is none now. Never blocks, loses none. The
  * event's data stays valid until the next poll. */
 FASTNET_API bool fastnet_client_poll(FastNetClient client, FastNetEvent *event);
+
+/* What the client's session runs over now: UDP, or TCP while UDP is blocked; NONE after
+ * DISCONNECTED. */
+FASTNET_API FastNetTransport fastnet_client_transport_mode(FastNetClient client);
 
 /* Delivers queued reliable messages (up to linger_ms), says goodbye, frees the client. NULL is
  * fine. Blocks: until the server has confirmed, at most linger_ms plus a few round trips. */

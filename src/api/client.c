@@ -65,6 +65,12 @@ bool fastnet_client_poll(FastNetClient client, FastNetEvent *event)
     return fn_poll_one(client, event);
 }
 
+FastNetTransport fastnet_client_transport_mode(FastNetClient client)
+{
+    return client != NULL ? fastnet_peer_transport_mode(client, client->client_peer)
+                          : FASTNET_TRANSPORT_NONE;
+}
+
 void fastnet_client_disconnect(FastNetClient client)
 {
     if (client == NULL)

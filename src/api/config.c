@@ -9,21 +9,23 @@
 #include "base/units.h"
 
 /* field, smallest, largest */
-#define RANGE_MAP(X)                                           \
-    X(peers_max, 1, 65535)                                     \
-    X(message_bytes_max, 1, UINT32_C(1) << 24)                 \
-    X(send_queue_bytes_max, 1, UINT32_C(1) << 30)              \
-    X(receive_window_bytes, 1, UINT32_C(1) << 30)              \
-    X(memory_bytes_max, FN_KIB(256), (uint64_t)(SIZE_MAX / 4)) \
-    X(handshake_timeout_ms, 1, TIMEOUT_MS_MAX)                 \
-    X(linger_ms, 0, TIMEOUT_MS_MAX)                            \
-    X(handshakes_max, 1, 65535)                                \
-    X(handshakes_per_address_per_s, 0, 1000000)                \
-    X(connect_request_timeout_ms, 1, TIMEOUT_MS_MAX)           \
-    X(replay_window_packets, 1024, 65536)                      \
-    X(key_update_packets, 64, UINT64_C(1) << 32)               \
-    X(key_update_interval_ms, 1, UINT32_MAX)                   \
-    X(mtu_bytes_max, 1200, 65507)                              \
+#define RANGE_MAP(X)                                            \
+    X(peers_max, 1, 65535)                                      \
+    X(message_bytes_max, 1, UINT32_C(1) << 24)                  \
+    X(send_queue_bytes_max, 1, UINT32_C(1) << 30)               \
+    X(receive_window_bytes, 1, UINT32_C(1) << 30)               \
+    X(memory_bytes_max, FN_KIB(256), (uint64_t)(SIZE_MAX / 4))  \
+    X(handshake_timeout_ms, 1, TIMEOUT_MS_MAX)                  \
+    X(linger_ms, 0, TIMEOUT_MS_MAX)                             \
+    X(handshakes_max, 1, 65535)                                 \
+    X(handshakes_per_address_per_s, 0, 1000000)                 \
+    X(connect_request_timeout_ms, 1, TIMEOUT_MS_MAX)            \
+    X(replay_window_packets, 1024, 65536)                       \
+    X(key_update_packets, 64, UINT64_C(1) << 32)                \
+    X(key_update_interval_ms, 1, UINT32_MAX)                    \
+    X(mtu_bytes_max, 1200, 65507)                               \
+    X(udp_timeout_ms, 1, TIMEOUT_MS_MAX)                        \
+    X(transport, FASTNET_TRANSPORT_NONE, FASTNET_TRANSPORT_TCP) \
     X(log_level, FASTNET_LOG_ERROR, FASTNET_LOG_DEBUG)
 
 enum {
@@ -60,6 +62,7 @@ static const FastNetConfig defaults = {
     .channel_count = FN_CHANNEL_TABLE_DEFAULT_COUNT,
     .log_level = FASTNET_LOG_WARNING,
     .spin_us = 100,
+    .udp_timeout_ms = 1500,
 };
 
 void fastnet_config_init_sized(FastNetConfig *config, uint32_t struct_size)

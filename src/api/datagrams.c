@@ -175,6 +175,23 @@ static bool has_room(const FastNetEndpoint *endpoint)
     return fn_events_room(&endpoint->events) > capacity / 2;
 }
 
+bool fn_datagrams_handle(FastNetEndpoint *endpoint, fn_peer *peer, uint8_t path,
+                         const uint8_t *data, size_t bytes, uint64_t now_ns)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    bool waiting = datagrams->inbound_next < datagrams->inbound_filled;
+    if (waiting || datagrams->inbound_filled == datagrams->inbound_count || !has_room(endpoint))
+        return false;
+    uint8_t *copy = datagrams->inbound[datagrams->inbound_filled].data;
+    uint32_t events = fn_ring_count(&endpoint->events.ring);
+    memcpy(copy, data, bytes);
+    if (fn_session_receive_on(endpoint, peer, now_ns, path, copy, bytes) == FN_CONN_DROPPED)
+        datagrams->rejected++;
+    if (fn_ring_count(&endpoint->events.ring) != events)
+        datagrams->inbound_next = ++datagrams->inbound_filled;
+    return true;
+}
+
 /* The system may hand over several datagrams of one sender in one buffer. */
 static bool handle_entry(FastNetEndpoint *endpoint, fn_datagram *entry, uint64_t now_ns)
 {

@@ -28,6 +28,8 @@ enum {
     FN_DATAGRAMS_BUFFERS_COALESCED = 64, /* where each has room for many: 4 MiB in all */
 };
 
+struct fn_peer;
+
 /* One datagram on its way out. */
 typedef struct fn_send_slot {
     uint8_t *data;
@@ -72,6 +74,11 @@ int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote);
 /* Receives and handles datagrams until the socket is empty. False: it was not emptied, because
  * there was too much for one poll, or because events wait for the application. */
 bool fn_datagrams_receive(FastNetEndpoint *endpoint, uint64_t now_ns);
+
+/* A datagram that came on that path of a session, not by UDP. It is copied where received ones lie.
+ * False: no place is free, because events wait for the application. */
+bool fn_datagrams_handle(FastNetEndpoint *endpoint, struct fn_peer *peer, uint8_t path,
+                         const uint8_t *data, size_t bytes, uint64_t now_ns);
 
 /* The next free slot of the send batch; NULL when the socket is full. */
 fn_send_slot *fn_datagrams_slot(FastNetEndpoint *endpoint);

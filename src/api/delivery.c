@@ -119,7 +119,7 @@ static void convert(FastNetEvent *out, fn_peer *peer, const fn_event *event)
     switch (event->type) {
     case FN_EVENT_CONNECTED:
         out->type = FASTNET_EVENT_CONNECTED;
-        out->path = FASTNET_PATH_UDP;
+        out->path = (uint8_t)fn_peer_path_kind(peer, event->path);
         peer->announced = true;
         peer->mentioned = true;
         break;
@@ -140,7 +140,7 @@ static void convert(FastNetEvent *out, fn_peer *peer, const fn_event *event)
         break;
     case FN_EVENT_PATH_CHANGED:
         out->type = FASTNET_EVENT_PATH_CHANGED;
-        out->path = FASTNET_PATH_UDP;
+        out->path = (uint8_t)fn_peer_path_kind(peer, event->path);
         break;
     default:
         convert_end(out, peer, event);

@@ -76,7 +76,7 @@ static int init_pool(FastNetEndpoint *endpoint, fn_failure *failure)
 
 static int init_timers(FastNetEndpoint *endpoint, fn_failure *failure)
 {
-    uint32_t capacity = fn_links_capacity(endpoint) + endpoint->config.given.peers_max;
+    uint32_t capacity = fn_links_capacity(endpoint) + 2 * endpoint->config.given.peers_max;
     fn_heap_node **nodes = fn_blocks_take(&endpoint->blocks, capacity * sizeof *nodes, false);
     if (nodes == NULL)
         return no_memory("timers", failure);
@@ -86,6 +86,7 @@ static int init_timers(FastNetEndpoint *endpoint, fn_failure *failure)
 
 static int init_tables(FastNetEndpoint *endpoint, fn_failure *failure)
 {
+    fn_list_init(&endpoint->paused_streams);
     if (fn_peers_init(endpoint) != FASTNET_OK || fn_links_init(endpoint) != FASTNET_OK ||
         fn_delivery_init(endpoint) != FASTNET_OK)
         return no_memory("the peers", failure);

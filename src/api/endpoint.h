@@ -6,6 +6,7 @@
  *
  *   datagrams   UDP in and out          incoming   the TLS port, admission, decisions
  *   links       TLS connections         outgoing   names, addresses, connecting
+ *   streams     sealed datagrams on TLS rejoin     a stream for a session that exists
  *   peers       who is who              session    the connection of a peer
  *   delivery    events for the caller   timers     everybody's deadlines
  *   trust       roots and pins          spin       when a wait blocks
@@ -43,8 +44,9 @@
 typedef enum fn_token_kind {
     FN_TOKEN_UDP,
     FN_TOKEN_LISTENER,
-    FN_TOKEN_LINK,   /* index and generation */
-    FN_TOKEN_ATTEMPT /* address index and peer id */
+    FN_TOKEN_LINK,    /* index and generation */
+    FN_TOKEN_ATTEMPT, /* address index and peer id */
+    FN_TOKEN_REJOIN   /* peer id */
 } fn_token_kind;
 
 #define FN_TOKEN_KIND_SHIFT 60
@@ -85,6 +87,7 @@ struct FastNetEndpoint {
     fn_links links;
     fn_incoming incoming;
     fn_datagrams datagrams;
+    fn_list paused_streams; /* of fn_stream */
     fn_delivery delivery;
     fn_spin spin;
     fn_spare spare;

@@ -4,6 +4,7 @@
 
 #include "api/endpoint.h"
 #include "api/session.h"
+#include "api/stream.h"
 #include "base/text.h"
 #include "io/clock.h"
 
@@ -289,6 +290,8 @@ void fn_incoming_advanced(FastNetEndpoint *endpoint, fn_link *link, uint64_t now
         fn_admission_advance(&endpoint->incoming.admission, &link->admission, (uint32_t)state);
     else if (state == FN_HANDSHAKE_DECIDING)
         hello_arrived(endpoint, link, now_ns);
+    else if (state == FN_HANDSHAKE_ATTACHING)
+        fn_stream_request(endpoint, link, now_ns);
     else if (state == FN_HANDSHAKE_FAILED)
         failed(endpoint, link, now_ns);
 }

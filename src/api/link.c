@@ -6,13 +6,16 @@
 #include "api/endpoint.h"
 #include "api/incoming.h"
 #include "api/outgoing.h"
+#include "api/rejoin.h"
+#include "api/stream.h"
 
 #define KEY_LEFT_NS_MIN (FN_WORK_BUDGET_NS / 4 * 3)
 
 enum {
     ENDING_MARGIN = 64, /* links that only have their last bytes to send */
     GENERATION_BITS = 32,
-    INPUT_BYTES = FN_HANDSHAKE_ROOM_BYTES_MAX
+    INPUT_BYTES = FN_HANDSHAKE_ROOM_BYTES_MAX,
+    STREAM_READS_MAX = 8 /* of one stream before the next socket has its turn */
 };
 
 /* --- table --- */
@@ -115,10 +118,16 @@ void fn_link_destroy(FastNetEndpoint *endpoint, fn_link *link)
 
 /* --- bytes --- */
 
-static void set_interest(FastNetEndpoint *endpoint, fn_link *link)
+bool fn_link_has_output(const fn_link *link)
 {
-    bool readable = !link->receive_ended && fn_handshake_room(&link->handshake) > 0;
-    bool writable = link->output_bytes > 0 || fn_handshake_wants_transmit(&link->handshake);
+    return link->output_bytes > 0 || fn_handshake_wants_transmit(&link->handshake);
+}
+
+void fn_link_watch(FastNetEndpoint *endpoint, fn_link *link)
+{
+    bool readable = !link->receive_ended && fn_handshake_room(&link->handshake) > 0 &&
+                    !fn_stream_is_paused(endpoint, link);
+    bool writable = fn_link_has_output(link);
     uint32_t interest = (readable ? FN_POLL_READ : 0) | (writable ? FN_POLL_WRITE : 0);
     if (interest == link->interest)
         return;
@@ -149,7 +158,7 @@ static void receive(fn_link *link, uint64_t now_ns)
     }
 }
 
-static void transmit(fn_link *link)
+void fn_link_transmit(fn_link *link)
 {
     for (;;) {
         if (link->output_bytes == 0) {
@@ -187,7 +196,9 @@ static void tell_owner(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns
     fn_handshake_state state;
     while ((state = fn_handshake_get_state(&link->handshake)) != link->told) {
         link->told = state;
-        if (link->is_incoming)
+        if (link->is_stream)
+            fn_stream_advanced(endpoint, link, now_ns);
+        else if (link->is_incoming)
             fn_incoming_advanced(endpoint, link, now_ns);
         else
             fn_outgoing_advanced(endpoint, link, now_ns);
@@ -197,7 +208,11 @@ static void tell_owner(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns
 void fn_link_settle(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
     tell_owner(endpoint, link, now_ns);
-    transmit(link);
+    if (fn_handshake_get_state(&link->handshake) == FN_HANDSHAKE_STREAM) {
+        fn_stream_work(endpoint, link, now_ns);
+        tell_owner(endpoint, link, now_ns);
+    }
+    fn_link_transmit(link);
     want_step(endpoint, link);
     if (link->output_bytes == 0 && !fn_list_linked(&link->work) &&
         fn_handshake_finished(&link->handshake, now_ns)) {
@@ -208,7 +223,7 @@ void fn_link_settle(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
     if (ending && !fn_list_linked(&link->ending))
         fn_list_push_back(&endpoint->links.ending, &link->ending);
     fn_timer_set(endpoint, &link->timer, fn_handshake_deadline_ns(&link->handshake));
-    set_interest(endpoint, link);
+    fn_link_watch(endpoint, link);
 }
 
 void fn_link_start(FastNetEndpoint *endpoint, fn_link *link)
@@ -221,9 +236,15 @@ void fn_link_start(FastNetEndpoint *endpoint, fn_link *link)
 
 void fn_link_ready(FastNetEndpoint *endpoint, fn_link *link, uint32_t ready, uint64_t now_ns)
 {
-    if ((ready & FN_POLL_READ) != 0)
-        receive(link, now_ns);
-    fn_link_settle(endpoint, link, now_ns);
+    uint64_t token = token_of(link);
+    for (int i = 0; i < STREAM_READS_MAX; i++) {
+        if ((ready & FN_POLL_READ) != 0 && !fn_stream_is_paused(endpoint, link))
+            receive(link, now_ns);
+        bool more = fn_handshake_room(&link->handshake) == 0;
+        fn_link_settle(endpoint, link, now_ns);
+        if (!more || fn_link_by_token(endpoint, token) != link || !link->is_stream)
+            return;
+    }
 }
 
 void fn_link_detach(FastNetEndpoint *endpoint, fn_link *link)
@@ -231,6 +252,8 @@ void fn_link_detach(FastNetEndpoint *endpoint, fn_link *link)
     fn_peer *peer = fn_peer_find_any(endpoint, link->peer);
     if (peer != NULL && peer->link == link)
         peer->link = NULL;
+    if (peer != NULL && peer->rejoin != NULL && peer->rejoin->link == link)
+        peer->rejoin->link = NULL;
     link->peer = 0;
 }
 

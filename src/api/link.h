@@ -7,7 +7,7 @@
  *
  * After each step the link tells its owner (incoming or outgoing) what state it reached, sends what
  * is to be sent, and frees itself when all is done. It lives until the session's first path is
- * validated, and ends with close_notify.
+ * validated, or becomes a stream of the session (stream.h), and ends with close_notify.
  *
  * Memory: 5 KiB each, and up to 16 KiB of raw ClientHello or a TLS object of OpenSSL (about 25 KiB)
  * beside it.
@@ -43,6 +43,7 @@ typedef struct fn_link {
     uint32_t interest;       /* as the poller knows it */
     fn_handshake_state told; /* the last state its owner heard of */
     bool is_incoming;
+    bool is_stream; /* says or has said ATTACH: stream.h and rejoin.h own it */
     bool receive_ended;
     bool reported;         /* the end was told to the owner */
     uint32_t output_bytes; /* cipher text that TCP did not take yet */
@@ -83,6 +84,15 @@ void fn_link_start(FastNetEndpoint *endpoint, fn_link *link);
 fn_link *fn_link_by_token(const FastNetEndpoint *endpoint, uint64_t token);
 
 void fn_link_ready(FastNetEndpoint *endpoint, fn_link *link, uint32_t ready, uint64_t now_ns);
+
+/* Hands over to TCP what it takes. */
+void fn_link_transmit(fn_link *link);
+
+/* Something waits for TCP to take it. */
+bool fn_link_has_output(const fn_link *link);
+
+/* Tells the poller what the link waits for now. */
+void fn_link_watch(FastNetEndpoint *endpoint, fn_link *link);
 
 /* A new poll has a new allowance. */
 void fn_links_begin_poll(FastNetEndpoint *endpoint);

@@ -59,11 +59,25 @@ FastNetResult fastnet_peer_stats(const FastNetEndpoint *endpoint, FastNetPeerId 
         return FASTNET_ERR_PEER;
     if (peer->conn != NULL) {
         fn_conn_get_stats(peer->conn, &numbers);
-        ours.path =
-            fn_conn_path(peer->conn) == FN_CONN_PATH_UNKNOWN ? FASTNET_PATH_NONE : FASTNET_PATH_UDP;
+        ours.path = fn_peer_path_kind(peer, fn_conn_path(peer->conn));
     }
     fill_peer_stats(&numbers, &ours);
     return copy_sized(stats, stats->struct_size, &ours, sizeof ours);
+}
+
+FastNetTransport fastnet_peer_transport_mode(const FastNetEndpoint *endpoint, FastNetPeerId peer_id)
+{
+    const fn_peer *peer = endpoint != NULL ? fn_peer_find(endpoint, peer_id) : NULL;
+    if (peer == NULL || !peer->connected)
+        return FASTNET_TRANSPORT_NONE;
+    switch (fn_peer_path_kind(peer, fn_conn_path(peer->conn))) {
+    case FASTNET_PATH_NONE:
+        return FASTNET_TRANSPORT_NONE;
+    case FASTNET_PATH_TCP:
+        return FASTNET_TRANSPORT_TCP;
+    default:
+        return FASTNET_TRANSPORT_UDP;
+    }
 }
 
 static uint32_t count_handshakes(const FastNetEndpoint *endpoint)

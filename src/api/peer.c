@@ -5,7 +5,10 @@
 #include "api/endpoint.h"
 #include "api/link.h"
 #include "api/outgoing.h"
+#include "api/rejoin.h"
 #include "api/session.h"
+#include "api/stream.h"
+#include "base/bytes.h"
 
 /* Longer than 3 probe timeouts ever are. */
 #define RECEIVER_ID_QUARANTINE_NS (4 * FN_NS_PER_S)
@@ -101,6 +104,20 @@ void fn_peer_set_path(fn_peer *peer, uint8_t path, const fn_address *address)
         return;
     peer->paths[path] = *address;
     peer->path_known |= 1u << path;
+    peer->path_streams &= ~(1u << path);
+}
+
+void fn_peer_set_stream_path(fn_peer *peer, uint8_t path)
+{
+    peer->path_known &= ~(1u << path);
+    peer->path_streams |= 1u << path;
+}
+
+FastNetPath fn_peer_path_kind(const fn_peer *peer, uint8_t path)
+{
+    if (path >= FN_CONN_PATHS_MAX)
+        return FASTNET_PATH_NONE;
+    return (peer->path_streams >> path & 1u) != 0 ? FASTNET_PATH_TCP : FASTNET_PATH_UDP;
 }
 
 uint8_t fn_peer_path_of(const fn_peer *peer, const fn_address *address)
@@ -150,9 +167,13 @@ void fn_peer_retire(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
     fn_list_remove(&peer->dirty);
     fn_list_remove(&peer->listed);
     fn_outgoing_free(endpoint, peer);
+    fn_rejoin_free(endpoint, peer);
+    fn_stream_drop(endpoint, peer, now_ns);
+    fn_list_remove(&peer->dirty);
     if (peer->link != NULL)
         fn_link_abandon(endpoint, peer->link, now_ns);
     fn_session_free(endpoint, peer);
+    fn_bytes_wipe(peer->attach_key, sizeof peer->attach_key);
     if (peer->receiver_id != 0)
         fn_ids_retire(&peers->ids, peer->receiver_id, now_ns + RECEIVER_ID_QUARANTINE_NS);
     peer->state = FN_PEER_RETIRED;

@@ -31,6 +31,8 @@
 
 struct fn_link;
 struct fn_outgoing;
+struct fn_rejoin;
+struct fn_stream;
 
 typedef enum fn_peer_state {
     FN_PEER_FREE = 0,
@@ -60,15 +62,20 @@ typedef struct fn_peer {
     bool released;  /* and its payload is not used any more */
     void *user;
     struct fn_outgoing *outgoing;
-    struct fn_link *link; /* the TLS connection, until the session is connected */
-    fn_conn *conn;        /* SESSION */
+    struct fn_link *link;     /* the TLS connection, until the session is connected */
+    struct fn_stream *stream; /* attached; NULL = none */
+    struct fn_rejoin *rejoin; /* client: how to get one */
+    fn_conn *conn;            /* SESSION */
     void *conn_memory;
     size_t conn_bytes;
     uint8_t *token; /* of CONNECT_REQUEST, until that event was used up */
     size_t token_bytes;
-    uint32_t path_known; /* bit per path id */
+    uint32_t path_known;   /* bit per path id: it has an address */
+    uint32_t path_streams; /* likewise: it is, or was, a stream */
     fn_address paths[FN_CONN_PATHS_MAX];
     fn_address remote; /* where TLS came from or went to */
+    uint32_t remote_receiver_id;
+    uint8_t attach_key[FN_SECRETS_BYTES];
     uint32_t application_build;
     uint32_t message_bytes_max;
     int32_t error_code; /* FAILED */
@@ -110,6 +117,12 @@ bool fn_peer_draw_receiver_id(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t
 
 /* Remembers the address of a path. */
 void fn_peer_set_path(fn_peer *peer, uint8_t path, const fn_address *address);
+
+/* That path is a stream now. */
+void fn_peer_set_stream_path(fn_peer *peer, uint8_t path);
+
+/* Over what a path goes. */
+FastNetPath fn_peer_path_kind(const fn_peer *peer, uint8_t path);
 
 /* The path of an address; FN_CONN_PATH_UNKNOWN when it has none. */
 uint8_t fn_peer_path_of(const fn_peer *peer, const fn_address *address);

@@ -4,7 +4,9 @@
 
 #include "api/endpoint.h"
 #include "api/outgoing.h"
+#include "api/rejoin.h"
 #include "api/session.h"
+#include "api/stream.h"
 
 /* Asking the poller costs as much as reading an empty socket: a loop that spins asks it this often.
  */
@@ -40,6 +42,9 @@ static void dispatch(FastNetEndpoint *endpoint, const fn_poll_event *event)
         break;
     case FN_TOKEN_ATTEMPT:
         fn_outgoing_ready(endpoint, event->token, now_ns);
+        break;
+    case FN_TOKEN_REJOIN:
+        fn_rejoin_ready(endpoint, event->token, now_ns);
         break;
     }
 }
@@ -77,6 +82,8 @@ static bool turn(FastNetEndpoint *endpoint)
 {
     uint64_t now_ns = fn_endpoint_clock(endpoint);
     bool emptied = fn_datagrams_receive(endpoint, now_ns);
+    if (!fn_list_empty(&endpoint->paused_streams))
+        fn_streams_resume(endpoint, now_ns);
     if (must_look(endpoint))
         look(endpoint, 0);
     if (!fn_list_empty(&endpoint->peers.resolving))
@@ -103,7 +110,7 @@ uint64_t fn_pump_deadline_ns(const FastNetEndpoint *endpoint)
     bool dirty = !fn_list_empty(&endpoint->peers.dirty) && !datagrams->blocked;
     bool unhandled = datagrams->inbound_next < datagrams->inbound_filled;
     if (fn_delivery_pending(endpoint) || dirty || unhandled || fn_links_have_work(endpoint) ||
-        !fn_list_empty(&endpoint->peers.retired))
+        !fn_list_empty(&endpoint->peers.retired) || !fn_list_empty(&endpoint->paused_streams))
         return 0;
     uint64_t deadline_ns = fn_heap_deadline_ns(&endpoint->timers);
     if (datagrams->bad_link != NULL && !datagrams->blocked)

@@ -1,7 +1,11 @@
 #include "api/session.h"
 
+#include <string.h>
+
 #include "api/endpoint.h"
 #include "api/link.h"
+#include "api/rejoin.h"
+#include "api/stream.h"
 
 enum {
     TURN_DATAGRAMS = 64 /* of one peer before the next one has its turn */
@@ -10,6 +14,14 @@ enum {
 static uint64_t ms_or_never(uint32_t ms)
 {
     return ms == 0 ? FN_NEVER : ms * FN_NS_PER_MS;
+}
+
+/* Only a client looks for another way than UDP. */
+static uint64_t stream_after_ns(const FastNetConfig *given, const fn_peer *peer)
+{
+    if (!peer->is_client || given->transport == FASTNET_TRANSPORT_UDP)
+        return FN_NEVER;
+    return given->transport == FASTNET_TRANSPORT_TCP ? 0 : given->udp_timeout_ms * FN_NS_PER_MS;
 }
 
 static fn_conn_config conn_config(const FastNetEndpoint *endpoint, const fn_peer *peer,
@@ -32,6 +44,7 @@ static fn_conn_config conn_config(const FastNetEndpoint *endpoint, const fn_peer
         .keepalive_ns = ms_or_never(given->keepalive_ms),
         .key_update_packets = given->key_update_packets,
         .key_update_ns = given->key_update_interval_ms * FN_NS_PER_MS,
+        .stream_after_ns = stream_after_ns(given, peer),
         .connect_deadline_ns = result->connect_deadline_ns,
         .memory_floor_bytes = fn_config_connection_floor_bytes(&endpoint->config),
         .memory_cap_bytes = fn_config_connection_cap_bytes(&endpoint->config),
@@ -65,6 +78,8 @@ int fn_session_start(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address 
     const fn_handshake_result *result = fn_handshake_get_result(handshake);
     fn_conn_config config = conn_config(endpoint, peer, result, &secrets);
     int code = create_conn(endpoint, peer, &config, now_ns);
+    memcpy(peer->attach_key, secrets.attach_key, sizeof peer->attach_key);
+    peer->remote_receiver_id = result->receiver_id;
     fn_secrets_wipe(&secrets);
     if (code != FASTNET_OK)
         return code;
@@ -105,6 +120,15 @@ fn_conn_received fn_session_receive(FastNetEndpoint *endpoint, fn_peer *peer, ui
     return received;
 }
 
+fn_conn_received fn_session_receive_on(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns,
+                                       uint8_t path, uint8_t *data, size_t bytes)
+{
+    fn_conn_received received = fn_conn_receive(peer->conn, now_ns, &path, data, bytes);
+    if (received != FN_CONN_DROPPED)
+        fn_peer_touch(endpoint, peer);
+    return received;
+}
+
 void fn_session_tick(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
 {
     fn_conn_tick(peer->conn, now_ns);
@@ -121,6 +145,20 @@ void fn_session_close(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns,
 
 /* --- what its state asks for --- */
 
+/* TLS has done its work once a UDP path is validated, or will never be. */
+static bool has_done_with_tls(const FastNetEndpoint *endpoint, fn_conn_state state)
+{
+    if (state == FN_CONN_VALIDATING)
+        return false;
+    return state > FN_CONN_LINGERING || !endpoint->config.given.keep_tls_warm;
+}
+
+static void end_tls(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_rejoin_keep_ticket(endpoint, peer, peer->link);
+    fn_link_abandon(endpoint, peer->link, now_ns);
+}
+
 /* A dead connection stays until the event that says so was used up. */
 static void look_at_state(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
 {
@@ -131,9 +169,10 @@ static void look_at_state(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now
     }
     if (state > FN_CONN_CONNECTED)
         fn_peer_set_connected(endpoint, peer, false);
-    /* TLS has done its work once a path is validated, or will never be. */
-    if (state != FN_CONN_VALIDATING && peer->link != NULL)
-        fn_link_abandon(endpoint, peer->link, now_ns);
+    if (peer->link != NULL && has_done_with_tls(endpoint, state))
+        end_tls(endpoint, peer, now_ns);
+    if (state < FN_CONN_CLOSING)
+        fn_rejoin_look(endpoint, peer, now_ns);
     if (state == FN_CONN_DEAD && (peer->muted || peer->released))
         fn_peer_retire(endpoint, peer, now_ns);
     else
@@ -156,7 +195,11 @@ static bool transmit_turn(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now
             *more = false;
             return true;
         }
-        if (path < FN_CONN_PATHS_MAX && (peer->path_known >> path & 1u) != 0)
+        if (peer->stream != NULL && path == peer->stream->path)
+            fn_stream_send(endpoint, peer, slot->data, bytes, now_ns);
+        else if (endpoint->config.given.transport == FASTNET_TRANSPORT_TCP)
+            continue;
+        else if (path < FN_CONN_PATHS_MAX && (peer->path_known >> path & 1u) != 0)
             fn_datagrams_commit(endpoint, slot, peer->id, path, &peer->paths[path], bytes);
     }
     return true;

@@ -23,6 +23,10 @@ int fn_session_start(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address 
 fn_conn_received fn_session_receive(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns,
                                     const fn_address *from, uint8_t *data, size_t bytes);
 
+/* Likewise, but it came on a path that is no address. */
+fn_conn_received fn_session_receive_on(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns,
+                                       uint8_t path, uint8_t *data, size_t bytes);
+
 /* Its timer fired. */
 void fn_session_tick(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
 

@@ -192,7 +192,7 @@ int fn_conn_path_add(fn_conn *conn, uint64_t now_ns);
  */
 
 /* A client asks its owner for a stream: nothing came back over UDP in time, or three probe timeouts
- * passed in silence, and it has none. */
+ * passed in silence, and at least a second, and it has none. */
 bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns);
 
 /* The stream is attached. Returns the path's id, or -1 when the session is ending. */

@@ -4,6 +4,8 @@ enum {
     SILENT_PROBES = 3,     /* unanswered probe timeouts that make UDP silent */
     REPROBE_CHALLENGES = 4 /* in one attempt to get back to UDP */
 };
+/* A server that stalls for a moment must not have all its clients attach at once. */
+#define SILENCE_NS_MIN   FN_NS_PER_S
 #define REPROBE_NS_FIRST FN_NS_PER_S
 #define REPROBE_NS_MAX   (4 * FN_NS_PER_S)
 
@@ -32,14 +34,21 @@ bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns)
         return false;
     if (conn->state == FN_CONN_VALIDATING)
         return now_ns >= conn->config.stream_after_ns;
-    return udp_is_silent(conn);
+    return conn->active == FN_CONN_PATH_UNKNOWN ||
+           (udp_is_silent(conn) && now_ns >= conn->idle.received_ns + SILENCE_NS_MIN);
 }
 
 uint64_t fn_stream_path_deadline(const fn_conn *conn)
 {
-    bool waits = conn->config.is_client && conn->state == FN_CONN_VALIDATING &&
-                 conn->config.stream_after_ns > conn->quiet_ns && find_stream(conn) == NULL;
-    return waits ? conn->config.stream_after_ns : FN_NEVER;
+    if (!conn->config.is_client || conn->config.stream_after_ns == FN_NEVER ||
+        find_stream(conn) != NULL)
+        return FN_NEVER;
+    uint64_t at_ns = FN_NEVER;
+    if (conn->state == FN_CONN_VALIDATING)
+        at_ns = conn->config.stream_after_ns;
+    else if (conn->state < FN_CONN_CLOSING && udp_is_silent(conn))
+        at_ns = conn->idle.received_ns + SILENCE_NS_MIN;
+    return at_ns > conn->quiet_ns ? at_ns : FN_NEVER;
 }
 
 /* --- the client goes on asking UDP --- */

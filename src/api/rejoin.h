@@ -1,0 +1,55 @@
+/*
+ * rejoin.h: how a client gets a TLS stream for a session that it has (PROTOCOL.md section 11.4):
+ * on the TLS connection of the connect while that is open, on a new one later. A new one is
+ * verified like the first, and resumed with its ticket.
+ *
+ * It is wanted when UDP is silent (fn_conn_wants_stream). Attempts follow each other with pauses of
+ * 0.5 to 2 s. Once the session has been back on UDP for two seconds, the stream is closed, unless
+ * keep_tls_warm says otherwise.
+ */
+#ifndef FN_API_REJOIN_H
+#define FN_API_REJOIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/link.h"
+#include "api/peer.h"
+#include "api/timer.h"
+#include "crypto/tls_context.h"
+#include "io/tcp.h"
+
+typedef struct fn_rejoin {
+    fn_timer timer;
+    FastNetPeerId peer;
+    fn_tls_context *tls; /* the trust of the connect */
+    fn_link *link;       /* says ATTACH */
+    fn_tcp tcp;
+    bool connecting;
+    uint64_t next_ns;  /* not before */
+    uint64_t pause_ns; /* after the next failure */
+    uint64_t close_ns; /* the stream is not needed any more then; 0 = it is */
+    uint8_t *ticket;
+    size_t ticket_bytes;
+    char server_name[FN_HOST_TEXT_BYTES];
+} fn_rejoin;
+
+/* A client's session begins: keeps what later connections need. ERR_MEMORY. */
+int fn_rejoin_start(FastNetEndpoint *endpoint, fn_peer *peer, fn_tls_context *tls,
+                    const char *server_name);
+void fn_rejoin_free(FastNetEndpoint *endpoint, fn_peer *peer);
+
+/* Keeps the ticket of a TLS connection that is about to be closed. */
+void fn_rejoin_keep_ticket(FastNetEndpoint *endpoint, fn_peer *peer, fn_link *link);
+
+/* The session's state may have changed: gets a stream, or closes the one that is not needed. */
+void fn_rejoin_look(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
+
+/* The connecting socket is writable. */
+void fn_rejoin_ready(FastNetEndpoint *endpoint, uint64_t token, uint64_t now_ns);
+
+/* The handshake of the link that says ATTACH reached another state. */
+void fn_rejoin_advanced(FastNetEndpoint *endpoint, fn_peer *peer, fn_link *link, uint64_t now_ns);
+
+#endif

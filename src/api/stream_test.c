@@ -1,0 +1,379 @@
+#include "api/stream.h"
+
+#include "api/endpoint.h"
+#include "api/test_net.h"
+
+enum { LOSE_ALL = 1000 };
+
+static void block_udp(test_net *net, bool on)
+{
+    uint32_t loss = on ? LOSE_ALL : 0;
+    assert_int_equal(fastnet_simulate_bad_link(net->server, loss, 0, 0, 0, 1), FASTNET_OK);
+    assert_int_equal(fastnet_simulate_bad_link(net->client, loss, 0, 0, 0, 1), FASTNET_OK);
+}
+
+static FastNetTransport client_transport(const test_net *net)
+{
+    return fastnet_peer_transport_mode(net->client, net->to_server);
+}
+
+static FastNetTransport server_transport(const test_net *net)
+{
+    return fastnet_peer_transport_mode(net->server, net->to_client);
+}
+
+static void await_transport(test_net *net, FastNetTransport transport, uint32_t ms)
+{
+    uint64_t end_ns = fastnet_now_ns() + ms * FN_NS_PER_MS;
+    while (client_transport(net) != transport || server_transport(net) != transport) {
+        if (fastnet_now_ns() > end_ns)
+            fail_msg("after %u ms the client is on transport %d, the server on %d", (unsigned)ms,
+                     (int)client_transport(net), (int)server_transport(net));
+        test_turn(net);
+    }
+}
+
+static test_net *connected_over_tcp(void)
+{
+    test_net *net = test_net_with(NULL, NULL);
+    block_udp(net, true);
+    test_net_connect(net);
+    return net;
+}
+
+/* A number each way on every channel. */
+static void assert_all_channels_work(test_net *net)
+{
+    for (uint8_t channel = 0; channel < 4; channel++) {
+        uint32_t up = test_count(net, net->server, FASTNET_EVENT_DATA);
+        uint32_t down = test_count(net, net->client, FASTNET_EVENT_DATA);
+        assert_int_equal(fastnet_send(net->client, net->to_server, channel, "up", 2), FASTNET_OK);
+        assert_int_equal(fastnet_send(net->server, net->to_client, channel, "down", 4), FASTNET_OK);
+        const FastNetEvent *at_server = test_await_nth(net, net->server, FASTNET_EVENT_DATA, up);
+        const FastNetEvent *at_client = test_await_nth(net, net->client, FASTNET_EVENT_DATA, down);
+        assert_int_equal(at_server->channel, channel);
+        assert_int_equal(at_client->channel, channel);
+        assert_memory_equal(at_server->data, "up", 3);
+        assert_memory_equal(at_client->data, "down", 5);
+    }
+}
+
+static void t1_udp_blocked_from_the_start_connects_over_tcp(void **state)
+{
+    (void)state;
+    test_net *net = test_net_with(NULL, NULL);
+    block_udp(net, true);
+    uint64_t start_ns = fastnet_now_ns();
+    net->to_server = test_connect_to(net, net->client, "127.0.0.1", NULL);
+    assert_int_equal(client_transport(net), FASTNET_TRANSPORT_NONE);
+    const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    assert_true(fastnet_now_ns() - start_ns <= 2500 * FN_NS_PER_MS);
+    assert_int_equal(event->path, FASTNET_PATH_TCP);
+    event = test_await(net, net->server, FASTNET_EVENT_CONNECTED);
+    net->to_client = event->peer_id;
+    assert_int_equal(event->path, FASTNET_PATH_TCP);
+    assert_int_equal(client_transport(net), FASTNET_TRANSPORT_TCP);
+    assert_int_equal(server_transport(net), FASTNET_TRANSPORT_TCP);
+    assert_all_channels_work(net);
+    test_net_destroy(net);
+}
+
+static void udp_takes_over_when_it_works(void **state)
+{
+    (void)state;
+    test_net *net = connected_over_tcp();
+    block_udp(net, false);
+    await_transport(net, FASTNET_TRANSPORT_UDP, 10000);
+    assert_int_equal(test_await(net, net->client, FASTNET_EVENT_PATH_CHANGED)->path,
+                     FASTNET_PATH_UDP);
+    assert_int_equal(test_await(net, net->server, FASTNET_EVENT_PATH_CHANGED)->path,
+                     FASTNET_PATH_UDP);
+    assert_all_channels_work(net);
+    /* Two seconds later the stream is closed on both sides. */
+    uint64_t end_ns = fastnet_now_ns() + TEST_TIMEOUT_MS * FN_NS_PER_MS;
+    while (fn_peer_find(net->client, net->to_server)->stream != NULL ||
+           fn_peer_find(net->server, net->to_client)->stream != NULL) {
+        assert_true(fastnet_now_ns() < end_ns);
+        test_turn(net);
+    }
+    assert_int_equal(net->server->links.free_count, net->server->links.capacity);
+    assert_all_channels_work(net);
+    test_net_destroy(net);
+}
+
+/* Numbers on the ordered channel both ways; what arrives must be complete and in order. */
+typedef struct flow {
+    FastNetEndpoint *endpoint;
+    FastNetPeerId peer;
+    uint32_t sent;
+    uint32_t received;
+} flow;
+
+static void pump(test_net *net, flow *side)
+{
+    FastNetEvent events[32];
+    int32_t count = fastnet_poll(side->endpoint, events, 32, 0);
+    for (int32_t i = 0; i < count; i++) {
+        if (events[i].type != FASTNET_EVENT_DATA) {
+            test_record(net, side->endpoint, &events[i]);
+            continue;
+        }
+        uint32_t number = 0;
+        assert_int_equal(events[i].data_len, sizeof number);
+        memcpy(&number, events[i].data, sizeof number);
+        assert_int_equal(number, side->received);
+        side->received++;
+    }
+}
+
+static void send_next(flow *side, uint32_t total)
+{
+    if (side->sent < total &&
+        fastnet_send(side->endpoint, side->peer, 0, &side->sent, sizeof side->sent) == FASTNET_OK)
+        side->sent++;
+}
+
+/* One number every 2 ms each way until both have received `total`. */
+static void exchange(test_net *net, flow sides[2], uint32_t total)
+{
+    uint64_t next_ns = fastnet_now_ns();
+    uint64_t end_ns = next_ns + 60 * FN_NS_PER_S;
+    while (sides[0].received < total || sides[1].received < total) {
+        assert_true(fastnet_now_ns() < end_ns);
+        if (fastnet_now_ns() >= next_ns) {
+            send_next(&sides[0], total);
+            send_next(&sides[1], total);
+            next_ns += 2 * FN_NS_PER_MS;
+        }
+        pump(net, &sides[0]);
+        pump(net, &sides[1]);
+    }
+}
+
+static void t1_blocked_in_the_middle_nothing_is_lost(void **state)
+{
+    (void)state;
+    test_net *net = test_net_connected();
+    flow sides[2] = {{.endpoint = net->client, .peer = net->to_server},
+                     {.endpoint = net->server, .peer = net->to_client}};
+    exchange(net, sides, 500);
+    block_udp(net, true);
+    uint64_t blocked_ns = fastnet_now_ns();
+    while (client_transport(net) != FASTNET_TRANSPORT_TCP) {
+        assert_true(fastnet_now_ns() - blocked_ns <= 3 * FN_NS_PER_S);
+        send_next(&sides[0], 5000);
+        send_next(&sides[1], 5000);
+        pump(net, &sides[0]);
+        pump(net, &sides[1]);
+    }
+    assert_true(sides[0].received < 5000);
+    exchange(net, sides, 5000);
+    assert_int_equal(server_transport(net), FASTNET_TRANSPORT_TCP);
+    block_udp(net, false);
+    uint64_t lifted_ns = fastnet_now_ns();
+    exchange(net, sides, 5500);
+    await_transport(net, FASTNET_TRANSPORT_UDP, 10000);
+    assert_true(fastnet_now_ns() - lifted_ns <= 10 * FN_NS_PER_S);
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+    test_net_destroy(net);
+}
+
+static void tls_only_transport_never_uses_udp(void **state)
+{
+    (void)state;
+    FastNetConfig client;
+    fastnet_config_init(&client);
+    client.transport = FASTNET_TRANSPORT_TCP;
+    test_net *net = test_net_with(NULL, &client);
+    FastNetEndpointStats stats = {.struct_size = sizeof stats};
+    uint64_t start_ns = fastnet_now_ns();
+    test_net_connect(net);
+    assert_true(fastnet_now_ns() - start_ns < FN_NS_PER_S);
+    assert_all_channels_work(net);
+    test_run_ms(net, 1500);
+    assert_int_equal(client_transport(net), FASTNET_TRANSPORT_TCP);
+    assert_int_equal(fastnet_endpoint_stats(net->client, &stats), FASTNET_OK);
+    assert_int_equal(stats.sent_datagrams, 0);
+    test_net_destroy(net);
+}
+
+static void udp_only_transport_fails_when_udp_is_blocked(void **state)
+{
+    (void)state;
+    FastNetConfig client;
+    fastnet_config_init(&client);
+    client.transport = FASTNET_TRANSPORT_UDP;
+    client.handshake_timeout_ms = 2000;
+    test_net *net = test_net_with(NULL, &client);
+    block_udp(net, true);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    assert_int_equal(test_await(net, net->client, FASTNET_EVENT_ERROR)->error_code,
+                     FASTNET_ERR_TIMEOUT);
+    test_net_destroy(net);
+}
+
+static void p4_large_messages_cross_in_pieces(void **state)
+{
+    (void)state;
+    enum { BYTES = 200000 };
+    test_net *net = connected_over_tcp();
+    uint8_t *data = malloc(BYTES);
+    assert_non_null(data);
+    for (uint32_t i = 0; i < BYTES; i++)
+        data[i] = (uint8_t)(i * 31 >> 3);
+    for (uint8_t i = 0; i < 3; i++) {
+        assert_int_equal(fastnet_send(net->client, net->to_server, 0, data, BYTES), FASTNET_OK);
+        assert_int_equal(fastnet_send(net->server, net->to_client, 2, data, BYTES), FASTNET_OK);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        const FastNetEvent *up = test_await_nth(net, net->server, FASTNET_EVENT_DATA, i);
+        const FastNetEvent *down = test_await_nth(net, net->client, FASTNET_EVENT_DATA, i);
+        assert_int_equal(up->data_len, BYTES);
+        assert_int_equal(down->data_len, BYTES);
+        assert_memory_equal(up->data, data, BYTES);
+        assert_memory_equal(down->data, data, BYTES);
+    }
+    free(data);
+    test_net_destroy(net);
+}
+
+/* The sequenced channel never goes back, and the unreliable one does not queue behind a server that
+ * reads nothing. */
+static void sequenced_never_goes_back(void **state)
+{
+    (void)state;
+    test_net *net = connected_over_tcp();
+    for (uint32_t number = 1; number <= 500; number++) {
+        assert_int_equal(fastnet_send(net->client, net->to_server, 3, &number, sizeof number),
+                         FASTNET_OK);
+        fastnet_flush(net->client);
+        if (number % 10 == 0)
+            test_turn(net);
+    }
+    test_run_ms(net, 200);
+    uint32_t last = 0;
+    uint32_t count = test_count(net, net->server, FASTNET_EVENT_DATA);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number = 0;
+        memcpy(&number, test_find(net, net->server, FASTNET_EVENT_DATA, i)->data, sizeof number);
+        assert_true(number > last);
+        last = number;
+    }
+    assert_int_equal(last, 500);
+    test_net_destroy(net);
+}
+
+static void s7_a_length_out_of_range_ends_the_stream_not_the_session(void **state)
+{
+    (void)state;
+    static const uint8_t lengths[][2] = {{0, 0}, {0, 21}, {0xff, 0xff}};
+    for (size_t i = 0; i < FN_ARRAY_COUNT(lengths); i++) {
+        test_net *net = connected_over_tcp();
+        fn_peer *peer = fn_peer_find(net->client, net->to_server);
+        fn_link *link = peer->stream->link;
+        assert_int_equal(
+            fn_handshake_stream_write(&link->handshake, fastnet_now_ns(), lengths[i], 2), 2);
+        fn_link_transmit(link);
+        uint64_t end_ns = fastnet_now_ns() + TEST_TIMEOUT_MS * FN_NS_PER_MS;
+        while (fn_peer_find(net->server, net->to_client)->stream != NULL) {
+            assert_true(fastnet_now_ns() < end_ns);
+            test_turn(net);
+        }
+        block_udp(net, false);
+        assert_all_channels_work(net);
+        test_net_destroy(net);
+    }
+}
+
+static void p5_a_stream_that_is_cut_is_replaced(void **state)
+{
+    (void)state;
+    test_net *net = connected_over_tcp();
+    for (int round = 0; round < 3; round++) {
+        fn_peer *peer = fn_peer_find(net->client, net->to_server);
+        fn_tcp_shutdown(&peer->stream->link->tcp);
+        uint64_t end_ns = fastnet_now_ns() + TEST_TIMEOUT_MS * FN_NS_PER_MS;
+        uint64_t streams = net->client->links.next_generation;
+        while (net->client->links.next_generation == streams || peer->stream == NULL) {
+            assert_true(fastnet_now_ns() < end_ns);
+            test_turn(net);
+        }
+        assert_all_channels_work(net);
+    }
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+    test_net_destroy(net);
+}
+
+static void a_server_that_lost_the_session_says_gone(void **state)
+{
+    (void)state;
+    test_net *net = test_net_connected();
+    uint16_t port = fastnet_tls_port(net->server);
+    assert_int_equal(fastnet_simulate_bad_link(net->server, LOSE_ALL, 0, 0, 0, 1), FASTNET_OK);
+    test_remove(net, net->server); /* its goodbye is lost */
+    FastNetConfig config = test_server_config(net);
+    config.tls_port = port;
+    net->server = test_add(net, &config);
+    uint64_t start_ns = fastnet_now_ns();
+    fastnet_send(net->client, net->to_server, 0, "x", 1);
+    const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_DISCONNECTED);
+    assert_int_equal(event->error_code, FASTNET_ERR_GONE);
+    assert_true(fastnet_now_ns() - start_ns <= 3 * FN_NS_PER_S);
+    test_forget_events(net);
+    test_net_connect(net);
+    test_net_destroy(net);
+}
+
+static void disconnect_over_tcp_delivers_and_says_why(void **state)
+{
+    (void)state;
+    test_net *net = connected_over_tcp();
+    fastnet_send(net->client, net->to_server, 0, "last", 4);
+    assert_int_equal(fastnet_disconnect(net->client, net->to_server, 7, "bye"), FASTNET_OK);
+    const FastNetEvent *data = test_await(net, net->server, FASTNET_EVENT_DATA);
+    assert_memory_equal(data->data, "last", 4);
+    const FastNetEvent *end = test_await(net, net->server, FASTNET_EVENT_DISCONNECTED);
+    assert_int_equal(end->error_code, FASTNET_ERR_CLOSED);
+    assert_int_equal(end->app_code, 7);
+    assert_string_equal((const char *)end->data, "bye");
+    test_net_destroy(net);
+}
+
+static void keep_tls_warm_keeps_it(void **state)
+{
+    (void)state;
+    FastNetConfig config;
+    fastnet_config_init(&config);
+    config.keep_tls_warm = true;
+    test_net *net = test_net_with(&config, &config);
+    test_net_connect(net);
+    test_run_ms(net, 300);
+    assert_non_null(fn_peer_find(net->client, net->to_server)->link);
+    assert_non_null(fn_peer_find(net->server, net->to_client)->link);
+    uint64_t links = net->server->links.next_generation;
+    block_udp(net, true);
+    fastnet_send(net->client, net->to_server, 0, "x", 1);
+    await_transport(net, FASTNET_TRANSPORT_TCP, 3000);
+    assert_int_equal(net->server->links.next_generation, links);
+    assert_all_channels_work(net);
+    test_net_destroy(net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(t1_udp_blocked_from_the_start_connects_over_tcp),
+        cmocka_unit_test(udp_takes_over_when_it_works),
+        cmocka_unit_test(t1_blocked_in_the_middle_nothing_is_lost),
+        cmocka_unit_test(tls_only_transport_never_uses_udp),
+        cmocka_unit_test(udp_only_transport_fails_when_udp_is_blocked),
+        cmocka_unit_test(p4_large_messages_cross_in_pieces),
+        cmocka_unit_test(sequenced_never_goes_back),
+        cmocka_unit_test(s7_a_length_out_of_range_ends_the_stream_not_the_session),
+        cmocka_unit_test(p5_a_stream_that_is_cut_is_replaced),
+        cmocka_unit_test(a_server_that_lost_the_session_says_gone),
+        cmocka_unit_test(disconnect_over_tcp_delivers_and_says_why),
+        cmocka_unit_test(keep_tls_warm_keeps_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
