@@ -57,7 +57,12 @@ format:
 	@scripts/setup test
 	@scripts/c-files | xargs -0 clang-format -i
 
-install: release
+# Under sudo the build stays its owner's: root's files in build/ would lock the owner out of it.
+install:
+	@if [ "$$(id -u)" = 0 ] && [ -n "$$SUDO_USER" ] && [ "$$SUDO_USER" = "$$(stat -c %U .)" ]; \
+		then sudo -u "$$SUDO_USER" $(MAKE) --no-print-directory release; \
+		else $(MAKE) --no-print-directory release; fi
+	@rm -f build/release/install_manifest.txt
 	@cmake --install build/release --prefix "$(PREFIX)"
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
