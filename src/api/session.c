@@ -183,8 +183,7 @@ static void look_at_state(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now
 
 static bool transmit_turn(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns, bool *more)
 {
-    *more = true;
-    for (int i = 0; i < TURN_DATAGRAMS; i++) {
+    for (int i = 0; i < TURN_DATAGRAMS && (*more = fn_conn_has_more(peer->conn, now_ns)); i++) {
         uint8_t path = FN_CONN_PATH_UNKNOWN;
         fn_send_slot *slot = fn_datagrams_slot(endpoint);
         if (slot == NULL)

@@ -129,6 +129,9 @@ fn_conn_received fn_conn_receive(fn_conn *conn, uint64_t now_ns, uint8_t *path, 
 size_t fn_conn_transmit(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity,
                         uint8_t *path);
 
+/* False: transmit would write nothing now, so it need not be asked. Cheaper than asking. */
+bool fn_conn_has_more(fn_conn *conn, uint64_t now_ns);
+
 /* When tick wants to be called; FN_NEVER for never. */
 uint64_t fn_conn_deadline(const fn_conn *conn);
 

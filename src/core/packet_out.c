@@ -490,6 +490,33 @@ static size_t closing_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_
     return finish(&packet);
 }
 
+static bool has_waiting(const fn_conn *conn)
+{
+    for (uint32_t i = 0; i < conn->channels.count; i++)
+        if (fn_send_queue_waiting(&conn->channels.items[i].send))
+            return true;
+    return false;
+}
+
+static bool paths_want_packets(const fn_conn *conn, uint64_t now_ns)
+{
+    for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++)
+        if (conn->paths[i].owes || fn_path_challenge_due(&conn->paths[i], now_ns))
+            return true;
+    return false;
+}
+
+bool fn_conn_has_more(fn_conn *conn, uint64_t now_ns)
+{
+    if (conn->state != FN_CONN_CONNECTED || conn->active == FN_CONN_PATH_UNKNOWN ||
+        has_waiting(conn) || wants_control(conn, now_ns) || paths_want_packets(conn, now_ns) ||
+        fn_mtu_probe_due(&fn_conn_active_path(conn)->mtu, now_ns) != 0)
+        return true;
+    conn->pace_at_ns = FN_NEVER;
+    conn->quiet_ns = now_ns;
+    return false;
+}
+
 size_t fn_conn_transmit(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity,
                         uint8_t *path)
 {

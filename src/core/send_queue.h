@@ -98,4 +98,10 @@ static inline bool fn_send_queue_empty(const fn_send_queue *queue)
     return queue->queued_bytes == 0;
 }
 
+/* Something is to be sent, for the first time or again; the rest waits for acknowledgements. */
+static inline bool fn_send_queue_waiting(const fn_send_queue *queue)
+{
+    return queue->send_id < queue->next_id || !fn_list_empty(&queue->resend);
+}
+
 #endif
