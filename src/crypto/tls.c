@@ -39,8 +39,14 @@ void fn_tls_observe_message(int sent, int version, int type, const void *bytes, 
 {
     (void)version, (void)unused;
     bool handshake = type == SSL3_RT_HANDSHAKE && count > 0;
+    fn_tls *tls = fn_tls_of(ssl);
     if (sent && handshake && *(const uint8_t *)bytes == SSL3_MT_CERTIFICATE_VERIFY)
-        fn_tls_of(ssl)->signed_once = true;
+        tls->signed_once = true;
+    if (!sent && handshake && tls->done && ++tls->late_messages > FN_TLS_LATE_MESSAGES_MAX) {
+        fn_tls_fail(tls, FASTNET_ERR_PROTOCOL, "the %s floods TLS with key updates or tickets",
+                    fn_tls_peer_word(tls));
+        (void)BIO_reset(tls->input); /* or OpenSSL would work through all that waits */
+    }
 }
 
 /* --- creation --- */
@@ -68,6 +74,9 @@ static int take_name(fn_tls *tls, const char *name, fn_failure *failure)
     size_t bytes = name != NULL && !tls->context->server ? strlen(name) : 0;
     if (bytes > 1 && name[bytes - 1] == '.')
         bytes--; /* "example.com." is how DNS writes example.com; certificates do not */
+    /* To OpenSSL that means every name below the domain: whoever owns one would pass for all. */
+    if (bytes > 1 && name[0] == '.')
+        return fn_failure_set(failure, FASTNET_ERR_ARGUMENT, "the server's name begins with a dot");
     if (bytes > FN_TLS_NAME_BYTES_MAX)
         return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
                               "the server's name is longer than %d characters",
@@ -183,8 +192,8 @@ static int fail_closed(fn_tls *tls)
 
 static int wait_for_input(fn_tls *tls)
 {
-    if (!tls->input_ended)
-        return FASTNET_OK;
+    if (!tls->input_ended || tls->failure.code != FASTNET_OK)
+        return tls->failure.code;
     return fn_tls_fail(tls, FASTNET_ERR_CLOSED,
                        tls->done ? "the TCP connection to the %s broke off without a TLS goodbye"
                                  : "the %s closed the TCP connection during the TLS handshake",

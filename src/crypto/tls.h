@@ -37,6 +37,9 @@ enum {
     FN_TLS_SESSION_BYTES_MAX = 16 * 1024, /* a resumption blob */
     FN_TLS_EXPORT_BYTES = 32,
     FN_TLS_NAME_BYTES_MAX = 253, /* a DNS name */
+    /* Key updates and tickets that one connection may bring: each costs far more work, and asks for
+     * a longer answer, than it has bytes. */
+    FN_TLS_LATE_MESSAGES_MAX = 64,
 };
 
 /* Upper bounds of what OpenSSL and we hold per connection, with OpenSSL 3.0 and a P-256

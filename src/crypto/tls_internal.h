@@ -53,6 +53,7 @@ struct fn_tls {
     bool unprocessed;                            /* input came after the last step */
     bool input_ended;
     bool close_sent;
+    uint32_t late_messages; /* of the other side's TLS, after the handshake */
 };
 
 /* The other side: "server" or "client". */

@@ -364,6 +364,36 @@ static void test_close_notify_during_the_handshake(void **state)
     fn_tls_destroy(client);
 }
 
+/* --- after the handshake --- */
+
+/* Each costs key derivations and asks for a record in answer: a peer that floods a server with
+ * them, never reading, must neither fill its memory nor take its time. */
+static void test_attack_key_updates_whose_answers_are_never_read(void **state)
+{
+    (void)state;
+    fn_tls *server = test_tls(servers, NULL);
+    foreign client = foreign_make(false, TLS1_3_VERSION);
+    SSL_CTX_set_alpn_protos(client.context,
+                            (const unsigned char *)"\x09"
+                                                   "fastnet/1",
+                            10);
+    foreign_start(&client, false);
+    converse(server, &client);
+    assert_true(fn_tls_handshake_done(server));
+    for (int i = 0; i < 1000; i++) {
+        SSL_key_update(client.ssl, SSL_KEY_UPDATE_REQUESTED);
+        SSL_do_handshake(client.ssl);
+    }
+    carry_from_foreign(&client, server);
+    uint8_t out[16];
+    size_t bytes = 0;
+    assert_int_equal(fn_tls_read(server, out, sizeof out, &bytes), FASTNET_ERR_PROTOCOL);
+    assert_failure(fn_tls_failure(server), FASTNET_ERR_PROTOCOL, "floods TLS with key updates");
+    assert_in_range(fn_tls_pending_output(server), 1, 2 * FN_TLS_LATE_MESSAGES_MAX * 32);
+    fn_tls_destroy(server);
+    foreign_free(&client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_client_with_expensive_groups_only),
         cmocka_unit_test(test_every_alert_has_a_code_and_a_sentence),
         cmocka_unit_test(test_close_notify_during_the_handshake),
+        cmocka_unit_test(test_attack_key_updates_whose_answers_are_never_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -292,6 +292,28 @@ static void test_a_name_is_needed_to_verify(void **state)
 }
 
 /* Control characters in a hostile certificate do not reach the sentence. */
+/* OpenSSL takes ".example" for every name below it: the owner of one would pass for the others. */
+static void test_attack_a_name_with_a_leading_dot_matches_nobody(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"evil.play.example"};
+    fn_failure failure;
+    const fn_tls_options options = {.server_name = ".play.example", .unix_time_s = NOW};
+    test_make_certificate(FN_CERTIFICATE_LEAF, "x", names, 1, NOW - DAY, NOW + DAY, &authority,
+                          &made);
+    fn_tls_context *clients = test_client_context(&authority);
+    fn_tls *client = fn_tls_create(clients, &options, &failure);
+    if (client != NULL) {
+        fn_tls_destroy(client);
+        fn_tls_context_release(clients);
+        outcome result = meet_by_ca(&made, &authority, ".play.example");
+        assert_false(result.done);
+        fail_msg("a name with a leading dot was taken");
+    }
+    assert_failure(&failure, FASTNET_ERR_ARGUMENT, "begins with a dot");
+    fn_tls_context_release(clients);
+}
+
 static void test_hostile_subject_is_printed_safely(void **state)
 {
     (void)state;
@@ -369,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_s1_pin_mismatch_names_the_actual_pin),
         cmocka_unit_test(test_insecure_is_another_function),
         cmocka_unit_test(test_a_name_is_needed_to_verify),
+        cmocka_unit_test(test_attack_a_name_with_a_leading_dot_matches_nobody),
         cmocka_unit_test(test_hostile_subject_is_printed_safely),
         cmocka_unit_test(test_client_certificates),
     };
