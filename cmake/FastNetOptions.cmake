@@ -59,6 +59,21 @@ elseif(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
         add_link_options(-Wl,-z,relro,-z,now -Wl,--no-undefined)
     endif()
 endif()
+
+# The path of a datagram goes through many small functions of many files: inlining across them takes
+# a tenth off our part of it. Fat objects, so that the archive serves other linkers and compilers.
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND
+   NOT FASTNET_SANITIZE AND NOT FASTNET_COVERAGE)
+    set(fn_lto_default ON)
+else()
+    set(fn_lto_default OFF)
+endif()
+option(FASTNET_LTO "Optimise across files (gcc)" ${fn_lto_default})
+if(FASTNET_LTO)
+    add_compile_options(-flto=auto -ffat-lto-objects)
+    add_link_options(-flto=auto)
+endif()
+
 if(FASTNET_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
