@@ -314,6 +314,34 @@ static void stalled_application_keeps_its_peers(void **state)
     test_net_destroy(net);
 }
 
+/* The session has long ended when its last events come: whoever disconnects and flushes on hearing
+ * of the end still holds the payloads of that batch. */
+static void attack_disconnect_and_flush_with_payloads_still_held(void **state)
+{
+    (void)state;
+    test_net *net = test_net_connected();
+    FastNetEvent events[8];
+    uint8_t data[5000] = {7};
+    assert_int_equal(fastnet_send(net->client, net->to_server, 0, data, sizeof data), FASTNET_OK);
+    assert_int_equal(fastnet_disconnect(net->client, net->to_server, 0, NULL), FASTNET_OK);
+    uint64_t end_ns = fastnet_now_ns() + FN_NS_PER_S;
+    while (fastnet_now_ns() < end_ns) {
+        fastnet_poll(net->client, NULL, 0, 0);
+        fastnet_poll(net->server, NULL, 0, 0);
+        usleep(1000);
+    }
+    assert_int_equal(fastnet_poll(net->server, events, 8, 0), 2);
+    assert_int_equal(events[1].type, FASTNET_EVENT_DISCONNECTED);
+    fastnet_disconnect(net->server, events[1].peer_id, 0, NULL);
+    fastnet_flush(net->server);
+    assert_memory_equal(events[0].data, data, sizeof data);
+    fastnet_poll(net->server, NULL, 0, 0);
+    FastNetEndpointStats stats = {.struct_size = sizeof stats};
+    fastnet_endpoint_stats(net->server, &stats);
+    assert_int_equal(stats.memory_bytes_used, 0);
+    test_net_destroy(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +359,7 @@ int main(void)
         cmocka_unit_test(destroy_says_goodbye),
         cmocka_unit_test(silence_ends_a_session),
         cmocka_unit_test(stalled_application_keeps_its_peers),
+        cmocka_unit_test(attack_disconnect_and_flush_with_payloads_still_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

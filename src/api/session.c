@@ -173,7 +173,12 @@ static void look_at_state(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now
         end_tls(endpoint, peer, now_ns);
     if (state < FN_CONN_CLOSING)
         fn_rejoin_look(endpoint, peer, now_ns);
-    if (state == FN_CONN_DEAD && (peer->muted || peer->released))
+    bool over = state == FN_CONN_DEAD && (peer->muted || peer->released);
+    /* Outside a poll the application may still hold payloads: they lie in the connection's memory.
+     */
+    if (over && endpoint->delivery.count > 0)
+        fn_timer_set(endpoint, &peer->timer, now_ns);
+    else if (over)
         fn_peer_retire(endpoint, peer, now_ns);
     else
         fn_timer_set(endpoint, &peer->timer, fn_conn_deadline(peer->conn));
