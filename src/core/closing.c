@@ -152,6 +152,13 @@ void fn_closing_tick(fn_conn *conn, uint64_t now_ns)
         conn->state = FN_CONN_DEAD;
 }
 
+/* A stream that takes nothing is no reason to wake up: its owner transmits when it does again. */
+static uint64_t again_at(const fn_conn *conn)
+{
+    const fn_path *path = conn->active != FN_CONN_PATH_UNKNOWN ? &conn->paths[conn->active] : NULL;
+    return path != NULL && path->stream && !path->writable ? FN_NEVER : conn->closing.again_at_ns;
+}
+
 uint64_t fn_closing_deadline(const fn_conn *conn)
 {
     switch ((fn_conn_state)conn->state) {
@@ -160,8 +167,8 @@ uint64_t fn_closing_deadline(const fn_conn *conn)
     case FN_CONN_CLOSING:
     case FN_CONN_DRAINING:
         /* While there is news, the room for it is what is waited for. */
-        return has_news(conn) ? conn->closing.again_at_ns
-                              : fn_min_u64(conn->closing.again_at_ns, conn->closing.dead_at_ns);
+        return has_news(conn) ? again_at(conn)
+                              : fn_min_u64(again_at(conn), conn->closing.dead_at_ns);
     default:
         return FN_NEVER;
     }

@@ -254,6 +254,32 @@ static void without_fallback_no_stream_is_wanted(void **state)
     link_close(&link);
 }
 
+/* A client that stops reading its TLS stream must not make the other side's loop spin until the
+ * goodbye is given up. */
+static void attack_closing_on_a_stream_that_is_never_read_waits_quietly(void **state)
+{
+    (void)state;
+    seen all;
+    conn_link link;
+    uint8_t out[PAIR_DATAGRAM_BYTES], path;
+    open_watched(&link, &all, 17);
+    block_udp(&link, true);
+    run_until_attached(&link, 2 * FN_NS_PER_S);
+    link_run(&link, FN_NS_PER_S);
+    assert_true(is_on_stream(&link, PAIR_SERVER));
+    fn_conn *server = link.pair.sides[PAIR_SERVER].conn;
+    uint64_t now_ns = link.pair.now_ns;
+    fn_conn_stream_writable(server, (uint8_t)link.streams[PAIR_SERVER], false);
+    fn_conn_close(server, now_ns, 0, NULL, 0);
+    fn_conn_tick(server, now_ns);
+    assert_int_equal(fn_conn_transmit(server, now_ns, out, sizeof out, &path), 0);
+    uint64_t deadline_ns = fn_conn_deadline(server);
+    assert_in_range(deadline_ns, now_ns + 1, now_ns + 10 * FN_NS_PER_S);
+    fn_conn_stream_writable(server, (uint8_t)link.streams[PAIR_SERVER], true);
+    assert_true(fn_conn_transmit(server, now_ns, out, sizeof out, &path) > 0);
+    link_close(&link);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +290,7 @@ int main(void)
         cmocka_unit_test(a_blackout_shorter_than_the_idle_timeout_loses_nothing),
         cmocka_unit_test(gone_ends_the_session_with_that_reason),
         cmocka_unit_test(without_fallback_no_stream_is_wanted),
+        cmocka_unit_test(attack_closing_on_a_stream_that_is_never_read_waits_quietly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
