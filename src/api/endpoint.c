@@ -1,5 +1,6 @@
 #include "api/endpoint.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -201,6 +202,7 @@ int fn_endpoint_create(const FastNetConfig *config, FastNetEndpoint **out, fn_fa
     if (code != FASTNET_OK)
         return code;
     FastNetEndpoint *endpoint = *out;
+    assert(endpoint != NULL);
     code = fn_config_read(config, &endpoint->config, failure);
     if (code == FASTNET_OK) {
         const FastNetConfig *given = &endpoint->config.given;

@@ -1,5 +1,6 @@
 #include "api/outgoing.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "api/endpoint.h"
@@ -406,6 +407,7 @@ static int begin(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns, fn_f
     fn_io_error error;
     fn_address address;
     fn_outgoing *outgoing = peer->outgoing;
+    assert(outgoing != NULL);
     bool own =
         endpoint->config.given.resolve != NULL && !fn_address_parse_host(outgoing->host, &address);
     if (!own) {

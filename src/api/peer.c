@@ -122,9 +122,9 @@ FastNetPath fn_peer_path_kind(const fn_peer *peer, uint8_t path)
 
 uint8_t fn_peer_path_of(const fn_peer *peer, const fn_address *address)
 {
-    for (uint8_t path = 0; path < FN_CONN_PATHS_MAX; path++) {
+    for (unsigned path = 0; path < FN_CONN_PATHS_MAX; path++) {
         if ((peer->path_known >> path & 1u) != 0 && fn_address_equal(&peer->paths[path], address))
-            return path;
+            return (uint8_t)path;
     }
     return FN_CONN_PATH_UNKNOWN;
 }

@@ -118,12 +118,12 @@ void fn_conn_stream_writable(fn_conn *conn, uint8_t path, bool writable)
 static uint8_t udp_path(const fn_conn *conn)
 {
     uint8_t best = FN_CONN_PATH_UNKNOWN;
-    for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++) {
+    for (unsigned i = 0; i < FN_CONN_PATHS_MAX; i++) {
         const fn_path *path = &conn->paths[i];
         if (path->state != FN_PATH_VALIDATED || path->stream)
             continue;
         if (best == FN_CONN_PATH_UNKNOWN || path->began_ns > conn->paths[best].began_ns)
-            best = i;
+            best = (uint8_t)i;
     }
     return best;
 }

@@ -9,10 +9,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,14 +138,18 @@ static bool add_ipv6(struct ifreq *request, const char *address, uint32_t bits)
 /* "10.9.0.1/24" */
 static bool add_address(int fd, struct ifreq *request, const char *text)
 {
-    char address[64];
-    uint32_t bits;
-    if (sscanf(text, "%63[^/]/%" SCNu32, address, &bits) != 2) {
+    char address[64] = "";
+    const char *slash = strchr(text, '/');
+    char *end = NULL;
+    unsigned long bits = slash ? strtoul(slash + 1, &end, 10) : 0;
+    if (!slash || end == slash + 1 || *end != '\0' || bits > 128 ||
+        (size_t)(slash - text) >= sizeof address) {
         errno = EINVAL;
         return false;
     }
-    return strchr(address, ':') ? add_ipv6(request, address, bits)
-                                : add_ipv4(fd, request, address, bits);
+    memcpy(address, text, (size_t)(slash - text));
+    return strchr(address, ':') ? add_ipv6(request, address, (uint32_t)bits)
+                                : add_ipv4(fd, request, address, (uint32_t)bits);
 }
 
 static netem_result configure(netem_world *world, int fd, char *addresses)
