@@ -102,6 +102,7 @@ void peer_connect(const bench_options *options)
     FastNetPeerId peer;
     fastnet_config_init(&config);
     config.trusted_roots_path = options->certificate;
+    config.peers_max = 1; /* the socket is connected then, as it is in the other clients */
     open_endpoint(options, &config);
     fastnet_connect_options_init(&connecting);
     connecting.server_name = "localhost";
