@@ -10,6 +10,7 @@
 #define PAUSE_NS_FIRST (500 * FN_NS_PER_MS)
 #define PAUSE_NS_MAX   (2 * FN_NS_PER_S)
 #define TCP_TIMEOUT_NS (2 * FN_NS_PER_S)
+#define LISTENS_NS     (100 * FN_NS_PER_MS)
 #define CLOSE_AFTER_NS (2 * FN_NS_PER_S)
 
 /* --- life --- */
@@ -229,6 +230,12 @@ static void look_at_stream(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t no
     }
 }
 
+/* An application that does not take its events hears nothing either: that is not UDP's fault. */
+static bool listens(const FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    return now_ns < endpoint->datagrams.emptied_ns + LISTENS_NS;
+}
+
 void fn_rejoin_look(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
 {
     fn_rejoin *rejoin = peer->rejoin;
@@ -239,7 +246,8 @@ void fn_rejoin_look(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
         return;
     }
     bool busy = rejoin->connecting || rejoin->link != NULL;
-    if (busy || now_ns < rejoin->next_ns || !fn_conn_wants_stream(peer->conn, now_ns))
+    if (busy || now_ns < rejoin->next_ns || !fn_conn_wants_stream(peer->conn, now_ns) ||
+        !listens(endpoint, now_ns))
         return;
     if (!attach_first(endpoint, peer, now_ns))
         connect_again(endpoint, peer, now_ns);
