@@ -4,6 +4,7 @@
 
 #include "api/endpoint.h"
 #include "api/outgoing.h"
+#include "api/session.h"
 #include "base/bits.h"
 
 enum {
@@ -11,6 +12,9 @@ enum {
     RING_EVENTS_MIN = 8192,
     RING_EVENTS_PER_PEER = 4,
 };
+
+/* While the ring is full of what others bring. */
+#define TELL_AGAIN_NS (10 * FN_NS_PER_MS)
 
 int fn_delivery_init(FastNetEndpoint *endpoint)
 {
@@ -209,12 +213,19 @@ void fn_peer_mute(FastNetEndpoint *endpoint, fn_peer *peer)
     fn_peer_set_connected(endpoint, peer, false);
 }
 
+void fn_peer_tell_failure(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_event event = {.type = FN_EVENT_FAILED, .owner = peer->id, .time_ns = now_ns};
+    if (!fn_events_push(&endpoint->events, &event))
+        fn_timer_set(endpoint, &peer->timer, now_ns + TELL_AGAIN_NS);
+}
+
 void fn_peer_fail(FastNetEndpoint *endpoint, fn_peer *peer, int code, uint32_t app_code,
                   const char *text, uint64_t now_ns)
 {
-    fn_event event = {.type = FN_EVENT_FAILED, .owner = peer->id, .time_ns = now_ns};
     fn_timer_set(endpoint, &peer->timer, FN_NEVER);
     fn_outgoing_free(endpoint, peer);
+    fn_session_free(endpoint, peer);
     peer->state = FN_PEER_FAILED;
     peer->error_code = code;
     peer->app_code = app_code;
@@ -222,7 +233,8 @@ void fn_peer_fail(FastNetEndpoint *endpoint, fn_peer *peer, int code, uint32_t a
     if (peer->is_client)
         fn_report_error(&endpoint->report, FN_LOG_WARNING, code, text);
     void_own_events(endpoint, peer->id);
-    bool tell = !peer->muted && (peer->is_client || peer->mentioned);
-    if (!tell || !fn_events_push(&endpoint->events, &event))
+    if (!peer->muted && (peer->is_client || peer->mentioned))
+        fn_peer_tell_failure(endpoint, peer, now_ns);
+    else
         fn_peer_retire(endpoint, peer, now_ns);
 }

@@ -43,6 +43,9 @@ uint32_t fn_delivery_take(FastNetEndpoint *endpoint, FastNetEvent *out, uint32_t
 void fn_peer_fail(FastNetEndpoint *endpoint, fn_peer *peer, int code, uint32_t app_code,
                   const char *text, uint64_t now_ns);
 
+/* Raises the event of a peer that failed; again a little later while there is no room for it. */
+void fn_peer_tell_failure(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
+
 /* The application ended it: it is not mentioned again. */
 void fn_peer_mute(FastNetEndpoint *endpoint, fn_peer *peer);
 

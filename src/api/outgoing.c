@@ -363,6 +363,9 @@ void fn_outgoing_advanced(FastNetEndpoint *endpoint, fn_link *link, uint64_t now
         const fn_failure *failure = fn_handshake_failure(&link->handshake);
         endpoint->counters.handshakes_failed++;
         fn_link_detach(endpoint, link);
+        /* A session has its keys: what becomes of TLS does not matter to it any more. */
+        if (peer->state == FN_PEER_SESSION)
+            return;
         fn_peer_fail(endpoint, peer, failure->code, fn_handshake_app_code(&link->handshake),
                      failure->text, now_ns);
     }

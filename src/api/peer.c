@@ -37,6 +37,8 @@ static void timer_fired(FastNetEndpoint *endpoint, fn_timer *timer, uint64_t now
     fn_peer *peer = FN_CONTAINER_OF(timer, fn_peer, timer);
     if (peer->state == FN_PEER_SESSION)
         fn_session_tick(endpoint, peer, now_ns);
+    else if (peer->state == FN_PEER_FAILED)
+        fn_peer_tell_failure(endpoint, peer, now_ns);
     else if (peer->outgoing != NULL)
         fn_outgoing_tick(endpoint, peer, now_ns);
 }

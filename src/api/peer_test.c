@@ -1,0 +1,61 @@
+/* What a peer's end needs to be heard, and what must not end one. */
+#include "api/test_net.h"
+
+#include "api/endpoint.h"
+
+/* Somebody else's messages have filled the ring: a connect that fails meanwhile is told later. */
+static void attack_full_event_ring_does_not_swallow_a_failed_connect(void **state)
+{
+    (void)state;
+    test_net *net = test_net_create();
+    FastNetConfig config = test_client_config(net);
+    FastNetEndpoint *client = test_add(net, &config);
+    FastNetPeerId peer = test_connect_to(net, client, "127.0.0.1:1", NULL);
+    const fn_event nobodys = {.type = FN_EVENT_MESSAGE, .owner = UINT32_MAX};
+    while (fn_events_push(&client->events, &nobodys)) {
+    }
+    for (int i = 0; i < 50; i++) {
+        fastnet_poll(client, NULL, 0, 0);
+        usleep(1000);
+    }
+    test_run_ms(net, 50);
+    assert_int_equal(test_count(net, client, FASTNET_EVENT_ERROR), 1);
+    assert_int_equal(test_find(net, client, FASTNET_EVENT_ERROR, 0)->peer_id, peer);
+    test_net_destroy(net);
+}
+
+/* Once there are keys TLS may do what it likes: the session goes on. */
+static void attack_tls_breach_after_welcome_leaves_the_session_alone(void **state)
+{
+    (void)state;
+    test_net *net = test_net_create();
+    FastNetConfig server = test_server_config(net);
+    FastNetConfig client = test_client_config(net);
+    server.keep_tls_warm = true;
+    client.keep_tls_warm = true;
+    net->server = test_add(net, &server);
+    net->client = test_add(net, &client);
+    net->to_server = test_connect_to(net, net->client, "127.0.0.1", NULL);
+    net->to_client = test_await(net, net->server, FASTNET_EVENT_CONNECTED)->peer_id;
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    fn_link *link = fn_peer_find_any(net->server, net->to_client)->link;
+    assert_non_null(link);
+    size_t written = 0;
+    fn_tls_write(link->handshake.tls, (const uint8_t *)"junk", 4, &written);
+    fn_link_transmit(link);
+    test_run_ms(net, 50);
+    assert_null(fn_peer_find_any(net->client, net->to_server)->link);
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+    assert_int_equal(fastnet_send(net->client, net->to_server, 0, "ping", 4), FASTNET_OK);
+    test_await(net, net->server, FASTNET_EVENT_DATA);
+    test_net_destroy(net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attack_full_event_ring_does_not_swallow_a_failed_connect),
+        cmocka_unit_test(attack_tls_breach_after_welcome_leaves_the_session_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
