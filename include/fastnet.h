@@ -221,11 +221,10 @@ typedef int32_t (*FastNetResolve)(void *user, const char *host, FastNetAddress *
 /* Fill with fastnet_config_init(), then change what you need. Pointers are borrowed during
  * create only, except the callbacks' user pointers. */
 typedef struct FastNetConfig {
-    uint32_t struct_size;       /* set by fastnet_config_init(): the ABI version */
-    uint32_t peers_max;         /* 64; 1..65535 */
-    uint32_t message_bytes_max; /* 262144: the largest message, both ways; 1..16 MiB */
-    uint32_t
-        send_queue_bytes_max; /* 1 MiB per peer, reliable channels together; BACKPRESSURE above */
+    uint32_t struct_size;          /* set by fastnet_config_init(): the ABI version */
+    uint32_t peers_max;            /* 64; 1..65535 */
+    uint32_t message_bytes_max;    /* 262144: the largest message, both ways; 1..16 MiB */
+    uint32_t send_queue_bytes_max; /* 1 MiB per peer, all its reliable channels together */
     uint32_t receive_window_bytes; /* 1 MiB per peer: reliable bytes that may wait for poll */
     uint64_t memory_bytes_max;     /* 64 MiB: all queues and reassembly of the endpoint */
     uint32_t handshake_timeout_ms; /* 5000: from TCP connect to CONNECTED, in all */
