@@ -104,6 +104,9 @@ void fn_peer_set_path(fn_peer *peer, uint8_t path, const fn_address *address)
 {
     if (path >= FN_CONN_PATHS_MAX)
         return;
+    uint8_t before = fn_peer_path_of(peer, address);
+    if (before != FN_CONN_PATH_UNKNOWN)
+        peer->path_known &= ~(1u << before);
     peer->paths[path] = *address;
     peer->path_known |= 1u << path;
     peer->path_streams &= ~(1u << path);

@@ -2,6 +2,7 @@
 #include "api/test_net.h"
 
 #include "api/endpoint.h"
+#include "api/session.h"
 
 /* Somebody else's messages have filled the ring: a connect that fails meanwhile is told later. */
 static void attack_full_event_ring_does_not_swallow_a_failed_connect(void **state)
@@ -51,11 +52,39 @@ static void attack_tls_breach_after_welcome_leaves_the_session_alone(void **stat
     test_net_destroy(net);
 }
 
+/* The slot that an address had may be given up, and the session opens another for it: challenges go
+ * to who sent the datagram, never to who had that slot before. */
+static void attack_return_to_an_address_that_was_given_up_is_not_mistaken(void **state)
+{
+    (void)state;
+    test_net *net = test_net_connected();
+    test_run_ms(net, 50);
+    fn_peer *to_server = fn_peer_find_any(net->client, net->to_server);
+    fn_peer *to_client = fn_peer_find_any(net->server, net->to_client);
+    fn_address bystander, back;
+    assert_true(fn_address_parse_host("127.0.0.8", &bystander));
+    assert_true(fn_address_parse_host("127.0.0.9", &back));
+    bystander.port = back.port = 9;
+    fn_peer_set_path(to_client, 1, &bystander);
+    fn_peer_set_path(to_client, 2, &back);
+    uint8_t datagram[2048], path;
+    uint64_t now_ns = fn_endpoint_clock(net->server);
+    assert_int_equal(fn_conn_send(to_server->conn, now_ns, 0, "x", 1, NULL), FASTNET_OK);
+    size_t bytes = fn_conn_transmit(to_server->conn, now_ns, datagram, sizeof datagram, &path);
+    assert_int_equal(fn_session_receive(net->server, to_client, now_ns, &back, datagram, bytes),
+                     FN_CONN_NEW_PATH);
+    assert_int_equal(fn_peer_path_of(to_client, &back), 1);
+    assert_int_equal(fn_peer_path_of(to_client, &bystander), FN_CONN_PATH_UNKNOWN);
+    fastnet_poll(net->server, NULL, 0, 0);
+    test_net_destroy(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attack_full_event_ring_does_not_swallow_a_failed_connect),
         cmocka_unit_test(attack_tls_breach_after_welcome_leaves_the_session_alone),
+        cmocka_unit_test(attack_return_to_an_address_that_was_given_up_is_not_mistaken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

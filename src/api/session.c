@@ -109,12 +109,11 @@ fn_conn_received fn_session_receive(FastNetEndpoint *endpoint, fn_peer *peer, ui
                                     const fn_address *from, uint8_t *data, size_t bytes)
 {
     uint8_t path = fn_peer_path_of(peer, from);
-    bool known = path != FN_CONN_PATH_UNKNOWN;
     fn_conn_received received = fn_conn_receive(peer->conn, now_ns, &path, data, bytes);
     if (received == FN_CONN_DROPPED)
         return received;
     /* An address is remembered only now that its datagram has opened. */
-    if (!known && path != FN_CONN_PATH_UNKNOWN)
+    if (received == FN_CONN_NEW_PATH)
         fn_peer_set_path(peer, path, from);
     fn_peer_touch(endpoint, peer);
     return received;
