@@ -500,7 +500,7 @@ static bool has_waiting(const fn_conn *conn)
 
 static bool paths_want_packets(const fn_conn *conn, uint64_t now_ns)
 {
-    for (uint8_t i = 0; i < FN_CONN_PATHS_MAX; i++)
+    for (unsigned i = 0; i < FN_CONN_PATHS_MAX; i++)
         if (conn->paths[i].owes || fn_path_challenge_due(&conn->paths[i], now_ns))
             return true;
     return false;
