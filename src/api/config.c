@@ -96,7 +96,7 @@ static bool all_zero(const uint8_t *bytes, size_t count)
 int fn_config_read_sized(const void *given, uint32_t given_bytes, void *ours, uint32_t our_bytes,
                          uint32_t first_version_bytes, const char *what, fn_failure *failure)
 {
-    if (given_bytes < first_version_bytes) {
+    if (given_bytes < first_version_bytes || given_bytes > FN_CONFIG_STRUCT_BYTES_MAX) {
         return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
                               "struct_size of %s is %u; fill it with its init function", what,
                               (unsigned)given_bytes);

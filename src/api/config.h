@@ -38,6 +38,9 @@ typedef struct fn_config {
     fn_limits limits; /* what HELLO and WELCOME say of us */
 } fn_config;
 
+/* A public struct never grows so large: a size above it was never set. */
+enum { FN_CONFIG_STRUCT_BYTES_MAX = 4096 };
+
 /* Checks every field and fills out. ERR_ARGUMENT: the sentence names the field and its range. */
 int fn_config_read(const FastNetConfig *given, fn_config *out, fn_failure *failure);
 

@@ -182,7 +182,8 @@ void fastnet_endpoint_destroy(FastNetEndpoint *endpoint)
 static int allocate(const FastNetConfig *config, FastNetEndpoint **out, fn_failure *failure)
 {
     FastNetAllocator allocator = {0};
-    if (config->struct_size >= offsetof(FastNetConfig, socket))
+    if (config->struct_size >= offsetof(FastNetConfig, socket) &&
+        config->struct_size <= FN_CONFIG_STRUCT_BYTES_MAX)
         allocator = config->allocator;
     if ((allocator.alloc == NULL) != (allocator.free == NULL)) {
         return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,

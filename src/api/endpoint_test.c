@@ -102,6 +102,10 @@ static void struct_size_tells_the_version(void **state)
     newer.known.struct_size = 0;
     assert_refused(&newer.known, FASTNET_ERR_ARGUMENT, "struct_size");
 
+    FastNetConfig never_filled;
+    memset(&never_filled, 0x5a, sizeof never_filled);
+    assert_refused(&never_filled, FASTNET_ERR_ARGUMENT, "struct_size");
+
     FastNetConnectOptions options = {.struct_size = 3};
     FastNetConnectOptions out;
     assert_int_equal(fn_config_read_options(&options, &out, NULL), FASTNET_ERR_ARGUMENT);

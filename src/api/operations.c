@@ -10,7 +10,7 @@
 /* Copies as much of ours as the caller's struct has, and keeps its struct_size. */
 static FastNetResult copy_sized(void *out, uint32_t out_bytes, const void *ours, size_t our_bytes)
 {
-    if (out_bytes < 2 * sizeof(uint32_t))
+    if (out_bytes < 2 * sizeof(uint32_t) || out_bytes > FN_CONFIG_STRUCT_BYTES_MAX)
         return FASTNET_ERR_ARGUMENT;
     memset(out, 0, out_bytes);
     memcpy(out, ours, fn_min_size(out_bytes, our_bytes));

@@ -101,7 +101,9 @@ static void stats_are_sized_by_the_caller(void **state)
     assert_int_equal(fastnet_peer_stats(net->client, net->to_server, &stats), FASTNET_ERR_ARGUMENT);
     assert_int_equal(fastnet_endpoint_stats(net->client, &all), FASTNET_ERR_ARGUMENT);
     assert_int_equal(fastnet_peer_info(net->client, net->to_server, &info), FASTNET_ERR_ARGUMENT);
+    /* Never set: what lay on the stack would be taken for a length. */
     memset(&stats, 0x5a, sizeof stats);
+    assert_int_equal(fastnet_peer_stats(net->client, net->to_server, &stats), FASTNET_ERR_ARGUMENT);
     stats.struct_size = 16;
     assert_int_equal(fastnet_peer_stats(net->client, net->to_server, &stats), FASTNET_OK);
     assert_int_equal(stats.struct_size, 16);
