@@ -90,8 +90,10 @@ static void set_text(FastNetEvent *out, const fn_peer *peer)
 static void copy_text(fn_peer *peer, const fn_event *event)
 {
     size_t bytes = fn_min_size(event->bytes, sizeof peer->text - 1);
-    if (bytes > 0)
-        memcpy(peer->text, event->data, bytes);
+    /* The other side wrote it, and it ends in logs and consoles. */
+    for (size_t i = 0; i < bytes; i++)
+        peer->text[i] =
+            (char)(event->data[i] < 0x20 || event->data[i] == 0x7f ? '?' : event->data[i]);
     peer->text[bytes] = '\0';
 }
 

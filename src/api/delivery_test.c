@@ -157,6 +157,16 @@ static void reason_of_a_disconnect_arrives(void **state)
     test_net_destroy(net);
 }
 
+static void attack_goodbye_text_brings_no_control_characters(void **state)
+{
+    (void)state;
+    test_net *net = test_net_connected();
+    fastnet_disconnect(net->server, net->to_client, 1, "bye\r\nERROR: forged\x1b[2J");
+    const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_DISCONNECTED);
+    assert_string_equal((const char *)event->data, "bye??ERROR: forged?[2J");
+    test_net_destroy(net);
+}
+
 static void own_disconnect_is_never_mentioned(void **state)
 {
     (void)state;
@@ -352,6 +362,7 @@ int main(void)
         cmocka_unit_test(single_payload_lives_until_the_next_poll),
         cmocka_unit_test(payload_outlives_the_senders_disconnect),
         cmocka_unit_test(reason_of_a_disconnect_arrives),
+        cmocka_unit_test(attack_goodbye_text_brings_no_control_characters),
         cmocka_unit_test(own_disconnect_is_never_mentioned),
         cmocka_unit_test(events_queued_before_a_disconnect_are_dropped),
         cmocka_unit_test(every_connected_has_one_disconnected),

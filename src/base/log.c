@@ -1,9 +1,29 @@
 #include "base/log.h"
 
+static bool is_control(char character)
+{
+    return (unsigned char)character < 0x20 || character == 0x7f;
+}
+
+/* A host name out of somebody's server list must not be able to forge a line. */
+static const char *harmless(const char *line, char *buffer)
+{
+    const char *at = line;
+    while (*at != '\0' && !is_control(*at))
+        at++;
+    if (*at == '\0')
+        return line;
+    fn_text text = fn_text_make(buffer, FN_LOG_LINE_BYTES_MAX);
+    for (at = line; *at != '\0'; at++)
+        fn_text_add_char(&text, is_control(*at) ? '?' : *at);
+    return buffer;
+}
+
 void fn_log_write(const fn_log *log, fn_log_level level, const char *line)
 {
+    char buffer[FN_LOG_LINE_BYTES_MAX];
     if (fn_log_wants(log, level))
-        log->write(log->user, (int)level, line);
+        log->write(log->user, (int)level, harmless(line, buffer));
 }
 
 static fn_text begin(char *buffer, const char *what)
@@ -21,7 +41,7 @@ void fn_log_detail(const fn_log *log, fn_log_level level, const char *what, cons
     char buffer[FN_LOG_LINE_BYTES_MAX];
     fn_text text = begin(buffer, what);
     fn_text_add(&text, detail);
-    log->write(log->user, (int)level, buffer);
+    fn_log_write(log, level, buffer);
 }
 
 void fn_log_u64(const fn_log *log, fn_log_level level, const char *what, uint64_t number)
@@ -31,5 +51,5 @@ void fn_log_u64(const fn_log *log, fn_log_level level, const char *what, uint64_
     char buffer[FN_LOG_LINE_BYTES_MAX];
     fn_text text = begin(buffer, what);
     fn_text_add_u64(&text, number);
-    log->write(log->user, (int)level, buffer);
+    fn_log_write(log, level, buffer);
 }

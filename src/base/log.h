@@ -31,7 +31,8 @@ static inline bool fn_log_wants(const fn_log *log, fn_log_level level)
     return log != NULL && log->write != NULL && (int)level <= log->level_max;
 }
 
-/* line: terminated, without a newline; borrowed during the call. log may be NULL. */
+/* line: terminated, without a newline; borrowed during the call. Control characters are written as
+ * '?'. log may be NULL. */
 void fn_log_write(const fn_log *log, fn_log_level level, const char *line);
 
 /* "what: detail". */

@@ -66,12 +66,24 @@ static void cuts_long_lines(void **unused)
     assert_int_equal(strlen(seen.line), FN_LOG_LINE_BYTES_MAX - 1);
 }
 
+static void attack_control_characters_forge_no_line(void **unused)
+{
+    (void)unused;
+    witness seen = {0, -1, ""};
+    fn_log log = {.write = remember, .user = &seen, .level_max = FN_LOG_DEBUG};
+    fn_log_detail(&log, FN_LOG_ERROR, "connecting to", "evil\r\n\x1b[2JERROR: forged \xc3\xa9\x7f");
+    assert_string_equal(seen.line, "connecting to: evil???[2JERROR: forged \xc3\xa9?");
+    fn_log_write(&log, FN_LOG_ERROR, "a\nb");
+    assert_string_equal(seen.line, "a?b");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_lines_up_to_the_level),
         cmocka_unit_test(is_silent_without_a_callback),
         cmocka_unit_test(cuts_long_lines),
+        cmocka_unit_test(attack_control_characters_forge_no_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
