@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 /* Strangers come from another address than the players, as in life. */
@@ -425,6 +426,38 @@ static void tls_connection_is_closed_once_udp_is_validated(void **state)
     test_net_destroy(net);
 }
 
+static void count_line(void *user, int32_t level, const char *line)
+{
+    (void)level, (void)line;
+    ++*(uint32_t *)user;
+}
+
+static void attack_connecting_without_descriptors_left_does_not_flood_the_log(void **state)
+{
+    (void)state;
+    enum { STRANGERS = 60 };
+    int fds[STRANGERS];
+    uint32_t lines = 0;
+    struct rlimit before, none;
+    test_net *net = test_net_create();
+    FastNetConfig config = test_server_config(net);
+    config.log = count_line;
+    config.log_user = &lines;
+    net->server = test_add(net, &config);
+    for (int i = 0; i < STRANGERS; i++)
+        fds[i] = stranger_connects(net);
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = before;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+    test_run_ms(net, 100);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_in_range(lines, 1, 20);
+    for (int i = 0; i < STRANGERS; i++)
+        close(fds[i]);
+    test_net_destroy(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +471,7 @@ int main(void)
         cmocka_unit_test(s6_oldest_handshake_gives_way_at_the_cap),
         cmocka_unit_test(address_that_connects_too_often_is_limited),
         cmocka_unit_test(tls_connection_is_closed_once_udp_is_validated),
+        cmocka_unit_test(attack_connecting_without_descriptors_left_does_not_flood_the_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,17 @@ void fn_incoming_close(FastNetEndpoint *endpoint)
 
 /* --- accepting --- */
 
+/* Somebody who connects, or sends garbage, all day must not fill the log. */
+static bool may_log(fn_incoming *incoming, uint64_t now_ns)
+{
+    uint64_t second = now_ns / FN_NS_PER_S;
+    if (second != incoming->log_second) {
+        incoming->log_second = second;
+        incoming->log_lines = 0;
+    }
+    return incoming->log_lines++ < LOG_LINES_PER_SECOND;
+}
+
 static void begin(FastNetEndpoint *endpoint, fn_tcp tcp, const fn_address *remote, uint64_t now_ns)
 {
     fn_link *link = fn_link_create(endpoint, tcp, remote, true);
@@ -109,7 +120,7 @@ void fn_incoming_accept(FastNetEndpoint *endpoint, uint64_t now_ns)
         fn_tcp tcp;
         fn_address remote;
         fn_tcp_outcome outcome = fn_tcp_accept(&endpoint->incoming.listener, &tcp, &remote);
-        if (outcome == FN_TCP_EXHAUSTED) {
+        if (outcome == FN_TCP_EXHAUSTED && may_log(&endpoint->incoming, now_ns)) {
             fn_log_write(&endpoint->report.log, FN_LOG_ERROR,
                          "a TCP connection was dropped: out of descriptors or memory");
         }
@@ -237,17 +248,6 @@ int fn_incoming_refuse(FastNetEndpoint *endpoint, fn_peer *peer, uint32_t code, 
 }
 
 /* --- advancing --- */
-
-/* Somebody who sends garbage all day must not fill the log. */
-static bool may_log(fn_incoming *incoming, uint64_t now_ns)
-{
-    uint64_t second = now_ns / FN_NS_PER_S;
-    if (second != incoming->log_second) {
-        incoming->log_second = second;
-        incoming->log_lines = 0;
-    }
-    return incoming->log_lines++ < LOG_LINES_PER_SECOND;
-}
 
 static void log_failure(FastNetEndpoint *endpoint, const fn_link *link, uint64_t now_ns)
 {
