@@ -166,7 +166,8 @@ bool fn_report_waiting(const fn_conn *conn);
 
 /* When a client begins to want a stream; FN_NEVER. */
 uint64_t fn_stream_path_deadline(const fn_conn *conn);
-/* A client on a stream goes on asking UDP, with pauses that double. */
+/* A client goes over to a stream that it has when UDP is silent, and there goes on asking UDP, with
+ * pauses that double. */
 void fn_stream_path_tick(fn_conn *conn, uint64_t now_ns);
 /* A packet came on a stream that is not in use: the server follows its client there. */
 bool fn_stream_path_follows(fn_conn *conn, uint8_t path, uint64_t now_ns);

@@ -22,32 +22,34 @@ static bool on_stream(const fn_conn *conn)
     return conn->active != FN_CONN_PATH_UNKNOWN && conn->paths[conn->active].stream;
 }
 
-static bool udp_is_silent(const fn_conn *conn)
+/* When nothing has come back for three probe timeouts since something was sent that asks for an
+ * answer. Whoever sends all the time puts his probe timeout off all the time: so it is not counted
+ * in probes. */
+static uint64_t silent_at_ns(const fn_conn *conn)
 {
-    return conn->active == FN_CONN_PATH_UNKNOWN || conn->loss.backoff >= SILENT_PROBES;
+    if (conn->active == FN_CONN_PATH_UNKNOWN)
+        return 0;
+    uint64_t wait_ns = fn_max_u64(SILENCE_NS_MIN, SILENT_PROBES * fn_conn_probe_timeout_ns(conn));
+    return fn_add_saturating(conn->idle.spoke_ns, wait_ns);
+}
+
+/* When a client cannot go on over UDP. */
+static uint64_t wants_at_ns(const fn_conn *conn)
+{
+    if (!conn->config.is_client || conn->state >= FN_CONN_CLOSING || on_stream(conn) ||
+        conn->config.stream_after_ns == FN_NEVER)
+        return FN_NEVER;
+    return conn->state == FN_CONN_VALIDATING ? conn->config.stream_after_ns : silent_at_ns(conn);
 }
 
 bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns)
 {
-    if (!conn->config.is_client || conn->state >= FN_CONN_CLOSING ||
-        conn->config.stream_after_ns == FN_NEVER || find_stream(conn) != NULL)
-        return false;
-    if (conn->state == FN_CONN_VALIDATING)
-        return now_ns >= conn->config.stream_after_ns;
-    return conn->active == FN_CONN_PATH_UNKNOWN ||
-           (udp_is_silent(conn) && now_ns >= conn->idle.received_ns + SILENCE_NS_MIN);
+    return find_stream(conn) == NULL && now_ns >= wants_at_ns(conn);
 }
 
 uint64_t fn_stream_path_deadline(const fn_conn *conn)
 {
-    if (!conn->config.is_client || conn->config.stream_after_ns == FN_NEVER ||
-        find_stream(conn) != NULL)
-        return FN_NEVER;
-    uint64_t at_ns = FN_NEVER;
-    if (conn->state == FN_CONN_VALIDATING)
-        at_ns = conn->config.stream_after_ns;
-    else if (conn->state < FN_CONN_CLOSING && udp_is_silent(conn))
-        at_ns = conn->idle.received_ns + SILENCE_NS_MIN;
+    uint64_t at_ns = wants_at_ns(conn);
     return at_ns > conn->quiet_ns ? at_ns : FN_NEVER;
 }
 
@@ -65,19 +67,6 @@ static void ask_udp(fn_conn *conn, uint64_t at_ns)
     path->persistent = false;
 }
 
-void fn_stream_path_tick(fn_conn *conn, uint64_t now_ns)
-{
-    if (!conn->config.is_client || !on_stream(conn))
-        return;
-    const fn_path *path = &conn->paths[conn->datagram_path];
-    if (path->state == FN_PATH_CANDIDATE && path->challenges_sent < REPROBE_CHALLENGES)
-        return;
-    if (path->state == FN_PATH_CANDIDATE && now_ns < path->challenge_at_ns)
-        return;
-    ask_udp(conn, now_ns + conn->reprobe_ns);
-    conn->reprobe_ns = fn_min_u64(2 * conn->reprobe_ns, REPROBE_NS_MAX);
-}
-
 /* --- coming and going --- */
 
 static void move_to(fn_conn *conn, uint8_t path, uint64_t now_ns)
@@ -92,6 +81,22 @@ static void move_to(fn_conn *conn, uint8_t path, uint64_t now_ns)
     ask_udp(conn, now_ns + REPROBE_NS_FIRST);
 }
 
+void fn_stream_path_tick(fn_conn *conn, uint64_t now_ns)
+{
+    const fn_path *stream = find_stream(conn);
+    if (stream != NULL && now_ns >= wants_at_ns(conn))
+        move_to(conn, (uint8_t)(stream - conn->paths), now_ns);
+    if (!conn->config.is_client || !on_stream(conn))
+        return;
+    const fn_path *path = &conn->paths[conn->datagram_path];
+    if (path->state == FN_PATH_CANDIDATE && path->challenges_sent < REPROBE_CHALLENGES)
+        return;
+    if (path->state == FN_PATH_CANDIDATE && now_ns < path->challenge_at_ns)
+        return;
+    ask_udp(conn, now_ns + conn->reprobe_ns);
+    conn->reprobe_ns = fn_min_u64(2 * conn->reprobe_ns, REPROBE_NS_MAX);
+}
+
 int fn_conn_stream_add(fn_conn *conn, uint64_t now_ns)
 {
     if (conn->state >= FN_CONN_CLOSING)
@@ -102,8 +107,8 @@ int fn_conn_stream_add(fn_conn *conn, uint64_t now_ns)
     fn_path *path = &conn->paths[id];
     fn_path_open_stream(path, conn->congestion, now_ns);
     bool first = conn->state == FN_CONN_VALIDATING;
-    if (first ||
-        (conn->config.is_client ? udp_is_silent(conn) : conn->active == FN_CONN_PATH_UNKNOWN))
+    if (first || (conn->config.is_client ? now_ns >= silent_at_ns(conn)
+                                         : conn->active == FN_CONN_PATH_UNKNOWN))
         move_to(conn, (uint8_t)id, now_ns);
     return id;
 }

@@ -226,6 +226,24 @@ static void a_blackout_shorter_than_the_idle_timeout_loses_nothing(void **state)
     link_close(&link);
 }
 
+/* They arm no probe timeout, but silence about them is noticed as well. */
+static void unreliable_messages_alone_notice_silence_too(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 8);
+    link_run(&link, 2 * FN_NS_PER_S);
+    block_udp(&link, true);
+    uint64_t blocked_ns = link.pair.now_ns;
+    for (uint32_t number = 1; !fn_conn_wants_stream(client_of(&link), link.pair.now_ns); number++) {
+        send_number(&link, PAIR_CLIENT, 3, number);
+        link_run(&link, 16 * FN_NS_PER_MS);
+        assert_true(link.pair.now_ns - blocked_ns <= 3 * FN_NS_PER_S);
+    }
+    link_close(&link);
+}
+
 static void gone_ends_the_session_with_that_reason(void **state)
 {
     (void)state;
@@ -288,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_stream_that_dies_loses_nothing),
         cmocka_unit_test(a_full_stream_lets_unreliable_messages_grow_old_here),
         cmocka_unit_test(a_blackout_shorter_than_the_idle_timeout_loses_nothing),
+        cmocka_unit_test(unreliable_messages_alone_notice_silence_too),
         cmocka_unit_test(gone_ends_the_session_with_that_reason),
         cmocka_unit_test(without_fallback_no_stream_is_wanted),
         cmocka_unit_test(attack_closing_on_a_stream_that_is_never_read_waits_quietly),
