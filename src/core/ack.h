@@ -18,10 +18,12 @@
 
 #include "base/units.h"
 
-#define FN_ACK_RANGES_MAX  32
-#define FN_ACK_DELAY_NS    (25 * FN_NS_PER_MS) /* the longest that an acknowledgement waits */
-#define FN_ACK_USUAL_EVERY 2                   /* packets with reliable frames */
-#define FN_ACK_LAZY_EVERY  10                  /* packets with nothing but unreliable messages */
+#define FN_ACK_RANGES_MAX    32
+#define FN_ACK_DELAY_NS      (25 * FN_NS_PER_MS) /* the longest that an acknowledgement waits */
+#define FN_ACK_USUAL_EVERY   2                   /* packets with reliable frames */
+#define FN_ACK_LAZY_RIDES    4 /* of those, one rides along sooner: an ACK frame is work for both */
+#define FN_ACK_LAZY_FRESH_NS (2 * FN_NS_PER_MS)
+#define FN_ACK_LAZY_EVERY    10 /* packets with nothing but unreliable messages */
 
 /* What a received packet asks for. */
 typedef enum fn_ack_class {
@@ -67,6 +69,19 @@ void fn_ack_received(fn_ack_ledger *ledger, uint64_t packet_number, uint64_t now
 static inline bool fn_ack_wanted(const fn_ack_ledger *ledger)
 {
     return ledger->wanted && ledger->range_count > 0;
+}
+
+/*
+ * True when an acknowledgement should ride on a data packet that leaves now. Nothing but unreliable
+ * messages, and those just now, can wait for a few more: in a stream of small packets, an ACK frame
+ * in each would cost more than the messages. At game rates it rides on the next packet.
+ */
+static inline bool fn_ack_rides(const fn_ack_ledger *ledger, uint64_t now_ns)
+{
+    if (!fn_ack_wanted(ledger) || ledger->deadline_ns == FN_NEVER)
+        return false;
+    bool fresh = ledger->deadline_ns > now_ns + (FN_ACK_DELAY_NS - FN_ACK_LAZY_FRESH_NS);
+    return !fresh || ledger->usual_count > 0 || ledger->lazy_count >= FN_ACK_LAZY_RIDES;
 }
 
 /* When a packet must go for the acknowledgement's sake; in the past = now; FN_NEVER = no need. */

@@ -298,6 +298,43 @@ static void forgetting_keeps_the_straggler_that_was_never_reported(void **unused
     assert_true(fn_ack_wanted(&ledger));
 }
 
+static void fresh_unreliable_packets_wait_for_company(void **state)
+{
+    (void)state;
+    fn_ack_ledger ledger;
+    fn_ack_init(&ledger);
+    const uint64_t now_ns = FN_NS_PER_S;
+    for (uint64_t number = 0; number < FN_ACK_LAZY_RIDES; number++) {
+        assert_false(fn_ack_rides(&ledger, now_ns));
+        fn_ack_received(&ledger, number, now_ns, FN_ACK_LAZY);
+    }
+    assert_true(fn_ack_rides(&ledger, now_ns));
+    fn_ack_sent(&ledger);
+    assert_false(fn_ack_rides(&ledger, now_ns));
+}
+
+static void at_game_rates_an_ack_rides_on_the_next_packet(void **state)
+{
+    (void)state;
+    fn_ack_ledger ledger;
+    fn_ack_init(&ledger);
+    fn_ack_received(&ledger, 0, FN_NS_PER_S, FN_ACK_LAZY);
+    assert_false(fn_ack_rides(&ledger, FN_NS_PER_S + FN_ACK_LAZY_FRESH_NS - 1));
+    assert_true(fn_ack_rides(&ledger, FN_NS_PER_S + FN_ACK_LAZY_FRESH_NS));
+    assert_true(fn_ack_rides(&ledger, FN_NS_PER_S + FN_ACK_DELAY_NS));
+}
+
+static void what_is_reliable_is_acknowledged_by_the_next_packet(void **state)
+{
+    (void)state;
+    fn_ack_ledger ledger;
+    fn_ack_init(&ledger);
+    fn_ack_received(&ledger, 0, FN_NS_PER_S, FN_ACK_SILENT);
+    assert_false(fn_ack_rides(&ledger, 2 * FN_NS_PER_S));
+    fn_ack_received(&ledger, 1, FN_NS_PER_S, FN_ACK_USUAL);
+    assert_true(fn_ack_rides(&ledger, FN_NS_PER_S));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +346,9 @@ int main(void)
         cmocka_unit_test(r6_late_eliciting_packet_is_acknowledged_at_once),
         cmocka_unit_test(delay_counts_from_the_highest_number),
         cmocka_unit_test(forgetting_keeps_the_straggler_that_was_never_reported),
+        cmocka_unit_test(fresh_unreliable_packets_wait_for_company),
+        cmocka_unit_test(at_game_rates_an_ack_rides_on_the_next_packet),
+        cmocka_unit_test(what_is_reliable_is_acknowledged_by_the_next_packet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

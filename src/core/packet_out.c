@@ -341,7 +341,8 @@ static size_t datagram_capacity(const fn_conn *conn, const fn_path *path, size_t
 static void write_data(packet_out *packet, permission may)
 {
     fn_conn *conn = packet->conn;
-    write_ack(packet);
+    if (fn_ack_rides(&conn->acks, packet->now_ns))
+        write_ack(packet);
     if (conn->ping_due)
         write_ping(packet);
     write_flow(packet);
