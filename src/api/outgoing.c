@@ -290,6 +290,8 @@ static void ask_application(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t n
     memset(out, 0, sizeof out);
     int32_t count =
         given->resolve(given->resolve_user, outgoing->host, out, FN_RESOLVE_ADDRESSES_MAX);
+    if (peer->outgoing != outgoing)
+        return; /* it disconnected the peer */
     for (int32_t i = 0; i < count && i < FN_RESOLVE_ADDRESSES_MAX; i++) {
         fn_address *address = &outgoing->addresses.addresses[outgoing->addresses.count];
         out[i].text[sizeof out[i].text - 1] = '\0';

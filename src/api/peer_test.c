@@ -79,12 +79,48 @@ static void attack_return_to_an_address_that_was_given_up_is_not_mistaken(void *
     test_net_destroy(net);
 }
 
+typedef struct fickle {
+    FastNetEndpoint *endpoint;
+    FastNetPeerId peer;
+    uint32_t calls;
+} fickle;
+
+static int32_t disconnect_and_resolve(void *user, const char *host, FastNetAddress *out,
+                                      uint32_t capacity)
+{
+    fickle *self = user;
+    (void)host, (void)capacity;
+    self->calls++;
+    fastnet_disconnect(self->endpoint, self->peer, 0, NULL);
+    strcpy(out[0].text, "127.0.0.1");
+    return 1;
+}
+
+/* A resolver may find out that nobody wants the answer any more. */
+static void attack_resolver_that_disconnects_its_peer(void **state)
+{
+    (void)state;
+    fickle self = {NULL, 0, 0};
+    test_net *net = test_net_create();
+    FastNetConfig config = test_client_config(net);
+    config.resolve = disconnect_and_resolve;
+    config.resolve_user = &self;
+    self.endpoint = test_add(net, &config);
+    assert_int_equal(fastnet_connect(self.endpoint, "play.example", 1, NULL, &self.peer),
+                     FASTNET_OK);
+    test_run_ms(net, 20);
+    assert_int_equal(self.calls, 1);
+    assert_int_equal(net->event_count, 0);
+    test_net_destroy(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attack_full_event_ring_does_not_swallow_a_failed_connect),
         cmocka_unit_test(attack_tls_breach_after_welcome_leaves_the_session_alone),
         cmocka_unit_test(attack_return_to_an_address_that_was_given_up_is_not_mistaken),
+        cmocka_unit_test(attack_resolver_that_disconnects_its_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
