@@ -315,19 +315,27 @@ static int exit_code(const ping_run *run)
     return is_reliable(run) && outstanding(run) > 0 ? TOOL_LOST : TOOL_OK;
 }
 
+static void note_path(ping_run *run)
+{
+    run->transport = session_transport(&run->link);
+    fastnet_peer_address(run->link.endpoint, run->link.peer, &run->address);
+}
+
 static int ping(ping_run *run)
 {
     const ping_options *options = run->options;
     if (session_open(&run->link, &options->connect, options->host) != FASTNET_OK) {
         return connect_failed(run);
     }
-    run->transport = session_transport(&run->link);
-    fastnet_peer_address(run->link.endpoint, run->link.peer, &run->address);
+    note_path(run);
     if (!options->json) {
         printf("PING %s (%s, %s): %" PRIu64 " bytes on channel %" PRIu64 "\n", options->host,
                run->address.text, run->transport, options->message_bytes, options->channel);
     }
     run_messages(run);
+    if (!run->link.ended) {
+        note_path(run); /* it may be another by now: TCP, when UDP was blocked meanwhile */
+    }
     if (options->json) {
         print_json(run);
     } else {
