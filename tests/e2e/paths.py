@@ -106,6 +106,16 @@ class Paths(harness.TestCase):
             emulator.tell("reset tcp")
         self.assert_all_arrived(receiver, sender)
 
+    def test_p5_the_tcp_path_stalls(self):
+        """The relay reads no more: TCP's window closes. UDP, which works again, takes over."""
+        receiver, emulator, sender = self.begin_transfer("--rate", "6000", "--delay", "5",
+                                                         "--set", "block udp")
+        time.sleep(3.5)
+        emulator.tell("block tcp")
+        time.sleep(1)
+        emulator.tell("unblock udp")
+        self.assert_all_arrived(receiver, sender)
+
     def test_a_server_killed_and_restarted_says_gone(self):
         server = self.echo()
         client = harness.Process([harness.FASTNET, "ping", f"{self.link.address}:{server.tls}",
