@@ -155,11 +155,64 @@ static int copy_token(FastNetEndpoint *endpoint, fn_peer *peer, const fn_handsha
     return FASTNET_OK;
 }
 
-static fn_peer *take_peer(FastNetEndpoint *endpoint, fn_link *link)
+/* A client that has its WELCOME and has not shown itself over UDP or a stream yet. The application
+ * knows nothing of it. */
+static bool is_unproven(const fn_peer *peer)
+{
+    return peer->state == FN_PEER_SESSION && !peer->is_client && !peer->connected &&
+           !peer->mentioned && !peer->muted;
+}
+
+static uint32_t crowd_of(const fn_peer *peer)
+{
+    return (uint32_t)(fn_address_prefix(&peer->remote) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+}
+
+/* The oldest of those who came from where most of the unproven come from; NULL when there is none.
+ */
+static fn_peer *most_crowded(FastNetEndpoint *endpoint)
+{
+    uint32_t crowds[256] = {0};
+    fn_peer *worst = NULL;
+    for (fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
+         peer = fn_peer_after(endpoint, peer->id))
+        crowds[crowd_of(peer)] += is_unproven(peer);
+    for (fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
+         peer = fn_peer_after(endpoint, peer->id)) {
+        if (!is_unproven(peer))
+            continue;
+        uint32_t crowd = crowds[crowd_of(peer)];
+        uint32_t most = worst != NULL ? crowds[crowd_of(worst)] : 0;
+        if (crowd > most || (crowd == most && peer->began_ns < worst->began_ns))
+            worst = peer;
+    }
+    return worst;
+}
+
+/* Slots must not be held by clients that finish TLS and then stay away: one address could refuse
+ * everybody else that way. Its own crowd pays for the newcomer. */
+static void make_room(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    fn_peer *peer = most_crowded(endpoint);
+    if (peer == NULL)
+        return;
+    endpoint->incoming.admission.evicted_count++;
+    if (peer->link != NULL)
+        fn_link_close_later(endpoint, peer->link, now_ns);
+    fn_peer_retire(endpoint, peer, now_ns);
+    fn_peers_sweep(endpoint);
+}
+
+static fn_peer *take_peer(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
     fn_peer *peer = fn_peer_take(endpoint, FN_PEER_DECIDING, false);
+    if (peer == NULL) {
+        make_room(endpoint, now_ns);
+        peer = fn_peer_take(endpoint, FN_PEER_DECIDING, false);
+    }
     if (peer == NULL)
         return NULL;
+    peer->began_ns = now_ns;
     const fn_handshake_result *result = fn_handshake_get_result(&link->handshake);
     peer->remote = link->remote;
     peer->link = link;
@@ -190,7 +243,7 @@ static void hello_arrived(FastNetEndpoint *endpoint, fn_link *link, uint64_t now
         fn_handshake_reject(&link->handshake, now_ns, code, 0, text);
         return;
     }
-    fn_peer *peer = take_peer(endpoint, link);
+    fn_peer *peer = take_peer(endpoint, link, now_ns);
     if (peer == NULL) {
         fn_handshake_reject(&link->handshake, now_ns, FASTNET_ERR_FULL, 0, NULL);
         return;

@@ -264,6 +264,14 @@ void fn_link_abandon(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
     fn_link_settle(endpoint, link, now_ns);
 }
 
+void fn_link_close_later(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    fn_link_detach(endpoint, link);
+    fn_handshake_close(&link->handshake, now_ns);
+    if (!fn_list_linked(&link->work))
+        fn_list_push_back(&endpoint->links.work, &link->work);
+}
+
 /* --- work --- */
 
 bool fn_links_have_work(const FastNetEndpoint *endpoint)

@@ -115,6 +115,9 @@ void fn_link_detach(FastNetEndpoint *endpoint, fn_link *link);
 /* Ends it in good order: it belongs to nobody from now on. It may be gone afterwards. */
 void fn_link_abandon(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns);
 
+/* As fn_link_abandon(), with the next turn of work: safe while links are being worked on. */
+void fn_link_close_later(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns);
+
 /* At once, without a word. */
 void fn_link_destroy(FastNetEndpoint *endpoint, fn_link *link);
 

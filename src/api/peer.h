@@ -74,6 +74,7 @@ typedef struct fn_peer {
     uint32_t path_streams; /* likewise: it is, or was, a stream */
     fn_address paths[FN_CONN_PATHS_MAX];
     fn_address remote; /* where TLS came from or went to */
+    uint64_t began_ns; /* incoming: when it was taken */
     uint32_t remote_receiver_id;
     uint8_t attach_key[FN_SECRETS_BYTES];
     uint32_t application_build;

@@ -114,6 +114,57 @@ static void attack_resolver_that_disconnects_its_peer(void **state)
     test_net_destroy(net);
 }
 
+enum { SLOTS = 4 };
+
+/* Clients that finish TLS and never come over UDP hold no place that somebody else needs. */
+static void attack_sessions_that_never_validate_do_not_fill_the_server(void **state)
+{
+    (void)state;
+    test_net *net = test_net_create();
+    FastNetConfig config = test_server_config(net);
+    config.peers_max = SLOTS;
+    net->server = test_add(net, &config);
+    for (int i = 0; i < 2 * SLOTS; i++) {
+        FastNetConfig silent = test_client_config(net);
+        silent.transport = FASTNET_TRANSPORT_UDP;
+        FastNetEndpoint *client = test_add(net, &silent);
+        fastnet_simulate_bad_link(client, 1000, 0, 0, 0, 1);
+        test_connect_to(net, client, "127.0.0.1", NULL);
+        test_run_ms(net, 50);
+    }
+    FastNetConfig honest = test_client_config(net);
+    net->client = test_add(net, &honest);
+    net->to_server = test_connect_to(net, net->client, "127.0.0.1", NULL);
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    test_await(net, net->server, FASTNET_EVENT_CONNECTED);
+    assert_int_equal(fastnet_peer_count(net->server), 1);
+    test_net_destroy(net);
+}
+
+/* Nobody who is connected ever makes room. */
+static void a_full_server_keeps_those_who_are_connected(void **state)
+{
+    (void)state;
+    test_net *net = test_net_create();
+    FastNetConfig config = test_server_config(net);
+    config.peers_max = SLOTS;
+    net->server = test_add(net, &config);
+    for (int i = 0; i < SLOTS; i++) {
+        FastNetConfig friendly = test_client_config(net);
+        FastNetEndpoint *client = test_add(net, &friendly);
+        test_connect_to(net, client, "127.0.0.1", NULL);
+        test_await(net, client, FASTNET_EVENT_CONNECTED);
+    }
+    test_run_ms(net, 50);
+    FastNetConfig late = test_client_config(net);
+    net->client = test_add(net, &late);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    assert_int_equal(test_await(net, net->client, FASTNET_EVENT_ERROR)->error_code,
+                     FASTNET_ERR_FULL);
+    assert_int_equal(fastnet_peer_count(net->server), SLOTS);
+    test_net_destroy(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +172,8 @@ int main(void)
         cmocka_unit_test(attack_tls_breach_after_welcome_leaves_the_session_alone),
         cmocka_unit_test(attack_return_to_an_address_that_was_given_up_is_not_mistaken),
         cmocka_unit_test(attack_resolver_that_disconnects_its_peer),
+        cmocka_unit_test(attack_sessions_that_never_validate_do_not_fill_the_server),
+        cmocka_unit_test(a_full_server_keeps_those_who_are_connected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
