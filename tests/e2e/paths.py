@@ -116,6 +116,20 @@ class Paths(harness.TestCase):
         emulator.tell("unblock udp")
         self.assert_all_arrived(receiver, sender)
 
+    def test_60_hz_over_tcp_that_loses_two_percent(self):
+        """There and back: twice the time to live of 500 ms, and the two round trips."""
+        server = self.echo()
+        rules = ("table inet lossy { chain arriving { type filter hook input priority 0; "
+                 "meta l4proto udp drop; meta l4proto tcp numgen random mod 100 < 2 drop; }; }")
+        for prefix in ([], self.link.prefix):
+            harness.run(*prefix, "nft", rules, check=True)
+        self.addCleanup(harness.run, "nft", "delete table inet lossy")
+        result = harness.ping(f"{self.link.address}:{server.tls}", "--ca", self.certs.ca,
+                              "--count", "600", "--interval-us", "16667", "--channel", "1")
+        self.assertEqual(result.json["transport"], "tcp", result.stderr)
+        self.assertGreater(result.json["received"], 540)
+        self.assertLess(result.json["rtt_us"]["max"], 1.1e6)
+
     def test_a_server_killed_and_restarted_says_gone(self):
         server = self.echo()
         client = harness.Process([harness.FASTNET, "ping", f"{self.link.address}:{server.tls}",
