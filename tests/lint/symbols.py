@@ -16,7 +16,7 @@ import source
 
 ALLOWED = re.compile(
     r"^("
-    r"(__)?(mem(cpy|move|set|cmp|chr)|str\w+)(_chk)?"
+    r"(__)?(mem(cpy|move|set|cmp|chr)|str(n?len|n?cmp|r?chr|str|c?spn))(_chk)?"
     r"|__assert_fail|__stack_chk_(fail|guard)|_GLOBAL_OFFSET_TABLE_"
     r"|__(asan|ubsan|lsan|tsan|msan|sanitizer|sancov|gcov|llvm)_\w+"
     r")$"
