@@ -2,6 +2,7 @@
 
 #include "api/endpoint.h"
 #include "api/test_net.h"
+#include "base/bytes.h"
 
 enum { LOSE_ALL = 1000 };
 
@@ -237,6 +238,119 @@ static void p4_large_messages_cross_in_pieces(void **state)
     test_net_destroy(net);
 }
 
+/* How the bytes of a stream are cut on their way; 0 = not at all. */
+typedef struct cuts {
+    uint32_t record_bytes;  /* of stream in one TLS record */
+    uint32_t segment_bytes; /* of TLS in one TCP segment */
+} cuts;
+
+/* The datagrams that the client would send now, framed. Returns how many bytes. */
+static size_t take_frames(test_net *net, uint8_t *out, size_t capacity)
+{
+    fn_peer *peer = fn_peer_find(net->client, net->to_server);
+    size_t used = 0;
+    size_t bytes = 0;
+    do {
+        uint8_t path = FN_CONN_PATH_UNKNOWN;
+        uint8_t *data = out + used + FN_STREAM_HEADER_BYTES;
+        size_t room = peer->stream->frame_bytes - FN_STREAM_HEADER_BYTES;
+        assert_true(used + peer->stream->frame_bytes <= capacity);
+        bytes = fn_conn_transmit(peer->conn, fastnet_now_ns(), data, room, &path);
+        if (bytes == 0 || path != peer->stream->path)
+            continue;
+        fn_store_be16(out + used, (uint16_t)bytes);
+        used += FN_STREAM_HEADER_BYTES + bytes;
+    } while (bytes > 0);
+    return used;
+}
+
+/* After each segment the server takes what is there. */
+static void send_segments(test_net *net, fn_link *link, uint32_t segment_bytes)
+{
+    uint8_t tls[4096];
+    size_t bytes;
+    while ((bytes = fn_handshake_transmit(&link->handshake, tls, sizeof tls)) > 0) {
+        size_t step = segment_bytes > 0 ? segment_bytes : bytes;
+        for (size_t at = 0; at < bytes; at += step) {
+            size_t moved = 0;
+            size_t length = fn_min_size(step, bytes - at);
+            assert_int_equal(fn_tcp_send(&link->tcp, tls + at, length, &moved), FN_TCP_OK);
+            assert_int_equal(moved, length);
+            test_poll(net, net->server, 0);
+        }
+    }
+}
+
+static void send_cut(test_net *net, const uint8_t *bytes, size_t count, const cuts *cut)
+{
+    fn_link *link = fn_peer_find(net->client, net->to_server)->stream->link;
+    assert_false(fn_link_has_output(link));
+    for (size_t at = 0; at < count;) {
+        size_t length = count - at;
+        if (cut->record_bytes > 0)
+            length = fn_min_size(length, cut->record_bytes);
+        size_t written =
+            fn_handshake_stream_write(&link->handshake, fastnet_now_ns(), bytes + at, length);
+        assert_true(written > 0);
+        at += written;
+        send_segments(net, link, cut->segment_bytes);
+    }
+}
+
+static const uint32_t cut_message_bytes[] = {1, 60, 1100, 3000};
+
+static void send_messages_cut(test_net *net, const uint8_t *data, const cuts *cut)
+{
+    static uint8_t frames[16384];
+    fn_peer *peer = fn_peer_find(net->client, net->to_server);
+    for (size_t i = 0; i < FN_ARRAY_COUNT(cut_message_bytes); i++)
+        assert_int_equal(
+            fn_conn_send(peer->conn, fastnet_now_ns(), 0, data + i, cut_message_bytes[i], NULL),
+            FASTNET_OK);
+    size_t bytes = take_frames(net, frames, sizeof frames);
+    assert_true(bytes > 1 + 60 + 1100 + 3000);
+    send_cut(net, frames, bytes, cut);
+}
+
+/* The client is not polled meanwhile: it could only hide a fault by sending again. */
+static void assert_messages_arrive(test_net *net, const uint8_t *data, uint32_t before)
+{
+    uint64_t end_ns = fastnet_now_ns() + TEST_TIMEOUT_MS * FN_NS_PER_MS;
+    uint32_t after = before + (uint32_t)FN_ARRAY_COUNT(cut_message_bytes);
+    while (test_count(net, net->server, FASTNET_EVENT_DATA) < after) {
+        assert_true(fastnet_now_ns() < end_ns);
+        test_poll(net, net->server, 1000);
+    }
+    for (uint32_t i = 0; i < FN_ARRAY_COUNT(cut_message_bytes); i++) {
+        const FastNetEvent *event = test_find(net, net->server, FASTNET_EVENT_DATA, before + i);
+        assert_int_equal(event->data_len, cut_message_bytes[i]);
+        assert_memory_equal(event->data, data + i, cut_message_bytes[i]);
+    }
+}
+
+static void p4_cuts_of_records_and_segments_do_not_matter(void **state)
+{
+    (void)state;
+    static const cuts table[] = {{0, 0},    {1, 0}, {2, 0},  {3, 0},  {23, 0},
+                                 {1201, 0}, {0, 1}, {0, 2},  {0, 5},  {0, 6},
+                                 {0, 509},  {1, 1}, {7, 13}, {1, 27}, {997, 3}};
+    uint8_t data[4096];
+    for (uint32_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 37 >> 2);
+    test_net *net = connected_over_tcp();
+    test_run_ms(net, 50);
+    uint64_t streams = net->server->links.next_generation;
+    for (size_t i = 0; i < FN_ARRAY_COUNT(table); i++) {
+        uint32_t before = test_count(net, net->server, FASTNET_EVENT_DATA);
+        send_messages_cut(net, data, &table[i]);
+        assert_messages_arrive(net, data, before);
+        assert_all_channels_work(net);
+    }
+    assert_int_equal(net->server->links.next_generation, streams);
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+    test_net_destroy(net);
+}
+
 /* The sequenced channel never goes back, and the unreliable one does not queue behind a server that
  * reads nothing. */
 static void sequenced_never_goes_back(void **state)
@@ -401,6 +515,7 @@ int main(void)
         cmocka_unit_test(tls_only_transport_never_uses_udp),
         cmocka_unit_test(udp_only_transport_fails_when_udp_is_blocked),
         cmocka_unit_test(p4_large_messages_cross_in_pieces),
+        cmocka_unit_test(p4_cuts_of_records_and_segments_do_not_matter),
         cmocka_unit_test(sequenced_never_goes_back),
         cmocka_unit_test(t1_many_tcp_only_clients),
         cmocka_unit_test(s7_a_length_out_of_range_ends_the_stream_not_the_session),
