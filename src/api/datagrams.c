@@ -128,6 +128,27 @@ int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote)
                               : fn_report_error(&endpoint->report, FN_LOG_ERROR, code, error.text);
 }
 
+void fn_datagrams_renew(FastNetEndpoint *endpoint)
+{
+    fn_io_error error;
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    fn_address remote = datagrams->udp.peer;
+    if (!datagrams->udp.connected)
+        return;
+    close_socket(endpoint);
+    datagrams->outbound_count = 0;
+    datagrams->blocked = false;
+    int code = open_socket(endpoint, &error);
+    if (code == FASTNET_OK)
+        code = fn_udp_connect(&datagrams->udp, &remote, &error);
+    if (code == FASTNET_OK)
+        return;
+    fn_report_error(&endpoint->report, FN_LOG_WARNING, code, error.text);
+    /* No descriptor, or no route right now: the next attempt finds what to connect to. */
+    datagrams->udp.peer = remote;
+    datagrams->udp.connected = true;
+}
+
 fn_udp_counters fn_datagrams_counters(const FastNetEndpoint *endpoint)
 {
     const fn_datagrams *datagrams = &endpoint->datagrams;
@@ -222,6 +243,8 @@ static bool handle_filled(FastNetEndpoint *endpoint, uint64_t now_ns)
 static size_t receive_some(FastNetEndpoint *endpoint, size_t wanted, uint64_t now_ns, bool *handled)
 {
     fn_datagrams *datagrams = &endpoint->datagrams;
+    if (!datagrams->open)
+        return 0;
     uint32_t first = datagrams->inbound_filled;
     uint32_t events = fn_ring_count(&endpoint->events.ring);
     size_t count = wanted == 1
@@ -356,7 +379,9 @@ static void send_batch(FastNetEndpoint *endpoint)
     fn_datagrams *datagrams = &endpoint->datagrams;
     uint32_t count = datagrams->outbound_count;
     uint32_t done = 0;
-    if (count == 0 || datagrams->blocked)
+    if (!datagrams->open)
+        datagrams->outbound_count = 0; /* counts as lost */
+    if (datagrams->outbound_count == 0 || datagrams->blocked)
         return;
     if (fn_udp_send(&datagrams->udp, datagrams->batch, count) > 0) {
         fn_spin_sent(&endpoint->spin, endpoint->now_ns);

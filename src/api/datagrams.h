@@ -71,6 +71,11 @@ void fn_datagrams_close(FastNetEndpoint *endpoint);
  * not listen connects its socket to it: the kernel then filters, and calls are cheaper. */
 int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote);
 
+/* Nothing is heard over UDP: a connected socket may stick to the address of an interface that is
+ * gone (Wi-Fi left for LTE), so it is replaced. One that is not connected follows the routes by
+ * itself. */
+void fn_datagrams_renew(FastNetEndpoint *endpoint);
+
 /* Receives and handles datagrams until the socket is empty. False: it was not emptied, because
  * there was too much for one poll, or because events wait for the application. */
 bool fn_datagrams_receive(FastNetEndpoint *endpoint, uint64_t now_ns);

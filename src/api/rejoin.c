@@ -249,6 +249,8 @@ void fn_rejoin_look(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
     if (busy || now_ns < rejoin->next_ns || !fn_conn_wants_stream(peer->conn, now_ns) ||
         !listens(endpoint, now_ns))
         return;
+    if (fn_conn_get_state(peer->conn) != FN_CONN_VALIDATING)
+        fn_datagrams_renew(endpoint);
     if (!attach_first(endpoint, peer, now_ns))
         connect_again(endpoint, peer, now_ns);
 }

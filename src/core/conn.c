@@ -207,7 +207,8 @@ static int place_for_path(const fn_conn *conn)
         const fn_path *path = &conn->paths[i];
         if (path->state == FN_PATH_UNUSED)
             return i;
-        if (i == conn->active || path->stream)
+        if (i == conn->active || path->stream ||
+            (conn->config.is_client && i == conn->datagram_path))
             continue;
         const fn_path *other = best >= 0 ? &conn->paths[best] : NULL;
         if (other == NULL || path->state < other->state ||

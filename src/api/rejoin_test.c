@@ -1,0 +1,64 @@
+/* How a client that hears nothing any more comes back. */
+#include "api/test_net.h"
+
+#include "api/endpoint.h"
+
+static void block_udp(test_net *net, uint32_t loss_permille)
+{
+    fastnet_simulate_bad_link(net->server, loss_permille, 0, 0, 0, 1);
+    fastnet_simulate_bad_link(net->client, loss_permille, 0, 0, 0, 1);
+}
+
+static void await_transport(test_net *net, FastNetTransport transport)
+{
+    uint64_t end_ns = fastnet_now_ns() + 2 * TEST_TIMEOUT_MS * FN_NS_PER_MS;
+    for (uint32_t number = 0; fastnet_peer_transport_mode(net->client, net->to_server) != transport;
+         number++) {
+        assert_true(fastnet_now_ns() < end_ns);
+        fastnet_send(net->client, net->to_server, FASTNET_CHANNEL_UNRELIABLE, &number, 4);
+        assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+        test_forget_events(net);
+        test_turn(net);
+    }
+}
+
+/* A client with one single peer has a connected socket, and that keeps the local address which it
+ * got. If that address is gone (Wi-Fi left for LTE), only another socket can reach the server. */
+static void silence_gets_a_connected_client_another_socket(void **state)
+{
+    (void)state;
+    test_net *net = test_net_create();
+    FastNetConfig server = test_server_config(net);
+    FastNetConfig client = test_client_config(net);
+    client.peers_max = 1;
+    net->server = test_add(net, &server);
+    net->client = test_add(net, &client);
+    net->to_server = test_connect_to(net, net->client, "127.0.0.1", NULL);
+    net->to_client = test_await(net, net->server, FASTNET_EVENT_CONNECTED)->peer_id;
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    assert_true(net->client->datagrams.udp.connected);
+    uint16_t port = fastnet_udp_port(net->client);
+    block_udp(net, 1000);
+    await_transport(net, FASTNET_TRANSPORT_TCP);
+    assert_int_not_equal(fastnet_udp_port(net->client), port);
+    block_udp(net, 0);
+    await_transport(net, FASTNET_TRANSPORT_UDP);
+    assert_true(net->client->datagrams.udp.connected);
+    assert_int_equal(fastnet_send(net->client, net->to_server, 0, "still here", 10), FASTNET_OK);
+    bool arrived = false;
+    while (!arrived) {
+        const FastNetEvent *event = test_await(net, net->server, FASTNET_EVENT_DATA);
+        arrived = event->data_len == 10;
+        test_forget_events(net);
+    }
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+    test_net_destroy(net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silence_gets_a_connected_client_another_socket),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
