@@ -451,6 +451,30 @@ static void p5_a_stream_that_is_cut_is_replaced(void **state)
     test_net_destroy(net);
 }
 
+/* The server reads and says nothing, and there is no other path. */
+static void p5_a_stream_that_stalls_for_good_ends_with_a_reason(void **state)
+{
+    (void)state;
+    enum { IDLE_MS = 1500 };
+    FastNetConfig client;
+    fastnet_config_init(&client);
+    client.transport = FASTNET_TRANSPORT_TCP;
+    client.idle_timeout_ms = IDLE_MS;
+    test_net *net = test_net_with(NULL, &client);
+    test_net_connect(net);
+    uint64_t start_ns = fastnet_now_ns();
+    uint8_t message[1000] = {0};
+    while (test_find(net, net->client, FASTNET_EVENT_DISCONNECTED, 0) == NULL) {
+        assert_true(fastnet_now_ns() - start_ns < 3 * IDLE_MS * FN_NS_PER_MS);
+        fastnet_send(net->client, net->to_server, 0, message, sizeof message);
+        test_poll(net, net->client, 1000);
+    }
+    const FastNetEvent *end = test_find(net, net->client, FASTNET_EVENT_DISCONNECTED, 0);
+    assert_int_equal(end->error_code, FASTNET_ERR_TIMEOUT);
+    assert_true(end->data_len > 0);
+    test_net_destroy(net);
+}
+
 static void a_server_that_lost_the_session_says_gone(void **state)
 {
     (void)state;
@@ -520,6 +544,7 @@ int main(void)
         cmocka_unit_test(t1_many_tcp_only_clients),
         cmocka_unit_test(s7_a_length_out_of_range_ends_the_stream_not_the_session),
         cmocka_unit_test(p5_a_stream_that_is_cut_is_replaced),
+        cmocka_unit_test(p5_a_stream_that_stalls_for_good_ends_with_a_reason),
         cmocka_unit_test(a_server_that_lost_the_session_says_gone),
         cmocka_unit_test(disconnect_over_tcp_delivers_and_says_why),
         cmocka_unit_test(keep_tls_warm_keeps_it),

@@ -56,7 +56,7 @@ static bool out_of_time(uint64_t start_ns)
 typedef struct receiver {
     FastNetEndpoint *endpoint;
     uint32_t count;
-    uint32_t received, doubled, damaged, out_of_order;
+    uint32_t connected, received, doubled, damaged, out_of_order;
     uint64_t bytes;
     bool *seen;
     bool ended;
@@ -104,12 +104,14 @@ static int receive(const char *certificate, const char *key, uint32_t count)
             if (events[i].type == FASTNET_EVENT_DATA) {
                 check(&self, &events[i]);
             }
+            self.connected += events[i].type == FASTNET_EVENT_CONNECTED;
             self.ended = self.ended || events[i].type == FASTNET_EVENT_DISCONNECTED;
         }
     }
-    printf("{\"received\":%" PRIu32 ",\"doubled\":%" PRIu32 ",\"damaged\":%" PRIu32
-           ",\"out_of_order\":%" PRIu32 ",\"bytes\":%" PRIu64 "}\n",
-           self.received, self.doubled, self.damaged, self.out_of_order, self.bytes);
+    printf("{\"connected\":%" PRIu32 ",\"received\":%" PRIu32 ",\"doubled\":%" PRIu32
+           ",\"damaged\":%" PRIu32 ",\"out_of_order\":%" PRIu32 ",\"bytes\":%" PRIu64 "}\n",
+           self.connected, self.received, self.doubled, self.damaged, self.out_of_order,
+           self.bytes);
     fastnet_server_destroy(self.endpoint);
     free(self.seen);
     return self.received == count && !self.doubled && !self.damaged && !self.out_of_order ? 0 : 1;

@@ -25,6 +25,7 @@ _parser = argparse.ArgumentParser()
 _parser.add_argument("--build", default="build/dev", help="a build folder")
 _parser.add_argument("--source", default=".", help="the project's folder")
 _parser.add_argument("--sanitize", default="", help="the sanitizers of that build")
+_parser.add_argument("--full", action="store_true", help="the long form of what has one")
 OPTIONS, _rest = _parser.parse_known_args()
 BUILD = os.path.abspath(OPTIONS.build)
 SOURCE = os.path.abspath(OPTIONS.source)
@@ -147,6 +148,10 @@ class Process:
             return next((match for line in lines if (match := re.search(pattern, line))), None)
         return self.wait_until(search, pattern, timeout)
 
+    def poll(self):
+        """Its exit code, or None while it runs."""
+        return self._process.poll()
+
     def signal(self, number):
         self._process.send_signal(number)
 
@@ -156,6 +161,11 @@ class Process:
             reader.join(timeout)
             stream.close()
         return code
+
+    def resident_kib(self):
+        """How much memory it holds now."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
 
     def stop(self):
         """Asks it to end, and returns its exit code."""

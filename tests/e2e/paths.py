@@ -2,12 +2,22 @@
 
 import json
 import signal
+import socket
+import struct
+import threading
 import time
 
 import harness
 
 MESSAGES = 5000
-ROAMING_S = 20
+ROAMING_S = 60 if harness.OPTIONS.full else 20
+MESSAGES_PER_ROAMING_S = 290  # at 2.2 Mbit/s more than a second's load
+ROAMING_START_S = 5
+BYSTANDER_RTT_US_P99 = 50000  # a sanitizer build with the machine busy; alone 1,000
+ROAMING_GROWTH_KIB = 1024  # of 45 MB that a server's sanitizer build sends and receives in 60 s
+
+# Freed memory is used again soon: else a sanitizer build only grows.
+NO_QUARANTINE = "ASAN_OPTIONS=quarantine_size_mb=0:thread_local_quarantine_size_kb=0"
 
 
 class Emulator(harness.Process):
@@ -23,6 +33,100 @@ class Emulator(harness.Process):
 
     def tell(self, command):
         return harness.fastnet("netem", "--tell", self.control, command, check=True).stdout
+
+
+class Relay:
+    """Carries TCP to a server. The first connection comes to grief after so many bytes; later ones
+    are carried to their end.
+
+    reset: in the middle of a TLS record of that connection, both sides get a reset.
+    stall: nothing is read from the server any more, until resume(): its window goes to zero.
+    """
+
+    HEADER_BYTES = 5
+    RECEIVE_BYTES = 16384  # a small window
+
+    def __init__(self, target, grief, after_bytes):
+        self._target, self._grief, self._after_bytes = target, grief, after_bytes
+        self._sockets = []
+        self.connections = 0
+        self.came_to_grief = threading.Event()
+        self._resumed = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near = self._listener.accept()[0]
+                far = socket.socket()
+                far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.RECEIVE_BYTES)
+                far.connect(self._target)
+            except OSError:
+                return
+            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._sockets += [near, far]
+            is_first = self.connections == 0
+            self.connections += 1
+            threading.Thread(target=self._carry, args=(near, far, is_first), daemon=True).start()
+            threading.Thread(target=self._copy, args=(far, near, is_first), daemon=True).start()
+
+    def _copy(self, source, sink, is_first):
+        try:
+            while data := source.recv(65536):
+                if is_first and self._grief == "stall" and self.came_to_grief.is_set():
+                    self._resumed.wait()
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    @staticmethod
+    def _exactly(source, count):
+        data = b""
+        while len(data) < count:
+            piece = source.recv(count - len(data))
+            if not piece:
+                raise OSError("ended")
+            data += piece
+        return data
+
+    def _carry(self, near, far, is_first):
+        """Client to server, record by record."""
+        total = 0
+        try:
+            while True:
+                header = self._exactly(near, self.HEADER_BYTES)
+                body = self._exactly(near, int.from_bytes(header[3:], "big"))
+                total += len(header) + len(body)
+                if is_first and total > self._after_bytes:
+                    self.came_to_grief.set()
+                    if self._grief == "reset":
+                        far.sendall(header + body[:len(body) // 2])
+                        self._reset(near, far)
+                        return
+                far.sendall(header + body)
+        except OSError:
+            far.close()
+
+    @staticmethod
+    def _reset(*sides):
+        time.sleep(0.05)  # the half is read before
+        for side in sides:
+            side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            side.shutdown(socket.SHUT_RD)  # wakes the other thread
+            side.close()
+
+    def resume(self):
+        self._resumed.set()
+
+    def close(self):
+        self.resume()
+        self._listener.close()
+        for each in self._sockets:
+            each.close()
 
 
 class Paths(harness.TestCase):
@@ -42,24 +146,24 @@ class Paths(harness.TestCase):
         self.addCleanup(server.stop)
         return server
 
-    def begin_transfer(self, *options):
-        """5,000 ordered messages on their way through the emulator."""
+    def begin_transfer(self, *options, messages=MESSAGES):
+        """So many ordered messages on their way through the emulator."""
         bulk = harness.program("e2e_bulk")
-        receiver = harness.Server([bulk, "receive", self.certs.cert, self.certs.key, MESSAGES],
-                                  prefix=self.link.prefix)
+        receiver = harness.Server([bulk, "receive", self.certs.cert, self.certs.key, messages],
+                                  prefix=[*self.link.prefix, "env", NO_QUARANTINE])
         self.addCleanup(receiver.stop)
         emulator = self.emulate(receiver, *options)
         sender = harness.Process([bulk, "send", f"127.0.0.1:{receiver.tls}", self.certs.ca,
-                                  MESSAGES, 0])
+                                  messages, 0])
         self.addCleanup(sender.stop)
         return receiver, emulator, sender
 
-    def assert_all_arrived(self, receiver, sender):
+    def assert_all_arrived(self, receiver, sender, messages=MESSAGES):
         self.assertEqual(receiver.wait(timeout=120), 0, receiver.lines)
         self.assertEqual(sender.wait(timeout=30), 0, sender.errors)
         told = json.loads(receiver.lines[-1])
-        self.assertEqual((told["received"], told["doubled"], told["damaged"],
-                          told["out_of_order"]), (MESSAGES, 0, 0, 0))
+        self.assertEqual((told["connected"], told["received"], told["doubled"], told["damaged"],
+                          told["out_of_order"]), (1, messages, 0, 0, 0))
 
     def test_t1_udp_blocked_from_the_start(self):
         server = self.echo()
@@ -84,11 +188,21 @@ class Paths(harness.TestCase):
         self.assert_all_arrived(receiver, sender)
 
     def test_a_new_source_port_every_second(self):
-        receiver, emulator, sender = self.begin_transfer("--rate", "2200", "--delay", "5")
-        for _ in range(ROAMING_S):
+        """Nothing lost, one session, and a server that does not grow."""
+        messages = ROAMING_S * MESSAGES_PER_ROAMING_S
+        receiver, emulator, sender = self.begin_transfer("--rate", "2200", "--delay", "5",
+                                                         messages=messages)
+        resident = []
+        for second in range(ROAMING_S):
             time.sleep(1)
             emulator.tell("port new")
-        self.assert_all_arrived(receiver, sender)
+            self.assertIsNone(receiver.poll(), "the load ended before the roaming did")
+            if second >= ROAMING_START_S:
+                resident.append(receiver.resident_kib())
+        print(f"resident KiB after {ROAMING_START_S} s: {resident[0]}, at most {max(resident)}, "
+              f"at the end {resident[-1]}; {messages} messages")
+        self.assertLess(max(resident) - resident[0], ROAMING_GROWTH_KIB)
+        self.assert_all_arrived(receiver, sender, messages)
 
     def test_a_blackout_of_ten_seconds(self):
         receiver, emulator, sender = self.begin_transfer("--rate", "6000", "--delay", "5")
@@ -115,6 +229,45 @@ class Paths(harness.TestCase):
         time.sleep(1)
         emulator.tell("unblock udp")
         self.assert_all_arrived(receiver, sender)
+
+    def bystand_while_tcp_comes_to_grief(self, grief):
+        """One client has only a TCP path, which breaks; another one must not notice.
+
+        The first one goes on where it was: its session loses nothing. Returns how many times it
+        came to the relay.
+        """
+        server = self.echo()
+        relay = Relay((self.link.address, server.tls), grief, after_bytes=150000)
+        self.addCleanup(relay.close)
+        bystander = harness.Process([harness.FASTNET, "ping", f"{self.link.address}:{server.tls}",
+                                     "--ca", self.certs.ca, "--count", "500", "--channel", "1",
+                                     "--interval-us", "16667", "--json"])
+        self.addCleanup(bystander.stop)
+        client = harness.Process([harness.FASTNET, "ping", f"127.0.0.1:{relay.port}",
+                                  "--ca", self.certs.ca, "--count", "600", "--size", "1000",
+                                  "--interval-us", "8000", "--timeout-ms", "20000", "--json"])
+        self.addCleanup(client.stop)
+        self.assertTrue(relay.came_to_grief.wait(harness.PATIENCE_S))
+        self.assertIsNone(bystander.poll(), "the bystander ended before it happened")
+        bystander.wait()
+        relay.resume()
+        client.wait()
+        told = json.loads(bystander.lines[-1])
+        self.assertEqual((told["transport"], told["received"]), ("udp", 500), told)
+        self.assertLess(told["rtt_us"]["p99"], BYSTANDER_RTT_US_P99)
+        print(f"{grief}: the bystander's round trip: {told['rtt_us']}")
+        told = json.loads(client.lines[-1])
+        self.assertEqual((told["transport"], told["received"]), ("tcp", 600), told)
+        print(f"{grief}: the other one's: {told['rtt_us']}")
+        if grief == "stall":
+            self.assertGreater(told["rtt_us"]["max"], 2e6, "it did not stall")
+        return relay.connections
+
+    def test_p5_a_reset_in_the_middle_of_a_record_harms_nobody_else(self):
+        self.assertGreaterEqual(self.bystand_while_tcp_comes_to_grief("reset"), 2)
+
+    def test_p5_a_zero_window_harms_nobody_else(self):
+        self.assertEqual(self.bystand_while_tcp_comes_to_grief("stall"), 1)
 
     def test_60_hz_over_tcp_that_loses_two_percent(self):
         """There and back: twice the time to live of 500 ms, and the two round trips."""
