@@ -21,6 +21,18 @@ static void record(fn_world *world, const fn_datagram *seen)
     world->recorded[place] = make_attack(seen);
 }
 
+/* Out it goes, and is counted. */
+static void send_attack(fn_world *world, fn_datagram *copy, uint64_t at_ns, uint64_t *kind)
+{
+    (*kind)++;
+    if (copy->from == FN_WORLD_ATTACKER_ADDRESS) {
+        world->tally.from_attacker++;
+        if (copy->to == FN_WORLD_SERVER_ADDRESS)
+            world->tally.server_bytes += copy->bytes;
+    }
+    fn_datagram_launch(world, copy, at_ns);
+}
+
 static void replay(fn_world *world, bool from_elsewhere)
 {
     fn_datagram *old = world->recorded[fn_rng_below(&world->rng, FN_WORLD_RECORDED_MAX)];
@@ -29,7 +41,9 @@ static void replay(fn_world *world, bool from_elsewhere)
     fn_datagram *copy = make_attack(old);
     if (from_elsewhere)
         copy->from = FN_WORLD_ATTACKER_ADDRESS;
-    fn_datagram_launch(world, copy, world->now_ns + fn_rng_below(&world->rng, REPLAY_LATER_NS));
+    uint64_t at_ns = world->now_ns + fn_rng_below(&world->rng, REPLAY_LATER_NS);
+    send_attack(world, copy, at_ns,
+                from_elsewhere ? &world->tally.elsewhere : &world->tally.replayed);
 }
 
 static void race(fn_world *world, const fn_datagram *seen, uint64_t at_ns)
@@ -37,13 +51,22 @@ static void race(fn_world *world, const fn_datagram *seen, uint64_t at_ns)
     fn_datagram *copy = make_attack(seen);
     copy->from = FN_WORLD_ATTACKER_ADDRESS;
     uint64_t early_ns = fn_sub_saturating(at_ns, RACE_NS);
-    fn_datagram_launch(world, copy, fn_max_u64(world->now_ns, early_ns));
+    send_attack(world, copy, fn_max_u64(world->now_ns, early_ns), &world->tally.raced);
+}
+
+/* A copy that will be changed. */
+static fn_datagram *make_other(const fn_world *world, const fn_datagram *seen)
+{
+    fn_datagram *copy = make_attack(seen);
+    copy->pristine = false;
+    if (world->config.attack.all_elsewhere)
+        copy->from = FN_WORLD_ATTACKER_ADDRESS;
+    return copy;
 }
 
 static void damage(fn_world *world, const fn_datagram *seen)
 {
-    fn_datagram *copy = make_attack(seen);
-    copy->pristine = false;
+    fn_datagram *copy = make_other(world, seen);
     switch (fn_rng_below(&world->rng, 3)) {
     case 0:
         copy->bytes = (uint32_t)fn_rng_below(&world->rng, copy->bytes);
@@ -55,23 +78,24 @@ static void damage(fn_world *world, const fn_datagram *seen)
         copy->data[0] ^= (uint8_t)(1u << fn_rng_below(&world->rng, 8));
         break;
     }
-    fn_datagram_launch(world, copy, world->now_ns + FN_NS_PER_MS);
+    send_attack(world, copy, world->now_ns + FN_NS_PER_MS, &world->tally.damaged);
 }
 
 /* Everything readable is right: first byte, receiver id, a number that is next. */
 static void forge(fn_world *world, const fn_datagram *seen)
 {
-    fn_datagram *copy = make_attack(seen);
-    copy->pristine = false;
+    fn_datagram *copy = make_other(world, seen);
     uint32_t header_bytes = FN_WIRE_NUMBER_OFFSET + (copy->data[0] & FN_WIRE_NUMBER_BITS) + 1;
     copy->data[header_bytes - 1] += (uint8_t)fn_rng_below(&world->rng, 8);
     fn_rng_bytes(&world->rng, copy->data + header_bytes, copy->bytes - header_bytes);
-    fn_datagram_launch(world, copy, world->now_ns + FN_NS_PER_MS);
+    send_attack(world, copy, world->now_ns + FN_NS_PER_MS, &world->tally.forged);
 }
 
 void fn_world_attack(fn_world *world, const fn_datagram *seen, uint64_t at_ns)
 {
     const fn_attack *attack = &world->config.attack;
+    if (attack->sessions_only && !(seen->sender->connected && seen->sender->peer->connected))
+        return;
     if (attack->replay_permille + attack->elsewhere_permille > 0)
         record(world, seen);
     if (fn_rng_chance(&world->rng, attack->replay_permille))

@@ -335,6 +335,8 @@ static void judge_accepted(fn_world *world, fn_end *end, const fn_datagram *data
     remote->received_bytes += datagram->bytes;
     for (uint32_t i = 0; i < datagram->response_count; i++)
         remote->validated |= was_challenged(remote, datagram->responses[i]);
+    if (remote->validated && remote->address == FN_WORLD_ATTACKER_ADDRESS)
+        fn_world_fail(world, "the attacker's address was validated");
 }
 
 static void learn_path(fn_world *world, fn_end *end, uint8_t path, uint32_t address)

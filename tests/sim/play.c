@@ -113,6 +113,14 @@ static void on_closed(fn_world *world, fn_end *end, const fn_event *event)
     }
 }
 
+static void on_path_changed(fn_world *world, fn_end *end)
+{
+    end->path_changes++;
+    uint8_t path = fn_conn_path(end->conn);
+    if (path < FN_CONN_PATHS_MAX && end->path_address[path] == FN_WORLD_ATTACKER_ADDRESS)
+        fn_world_fail(world, "the session moved to the attacker's address");
+}
+
 static void on_connected(fn_world *world, fn_end *end)
 {
     if (end->connected)
@@ -142,7 +150,7 @@ static void on_event(fn_world *world, const fn_event *event)
         on_told(world, end, event);
         break;
     case FN_EVENT_PATH_CHANGED:
-        end->path_changes++;
+        on_path_changed(world, end);
         break;
     case FN_EVENT_CLOSED:
         on_closed(world, end, event);

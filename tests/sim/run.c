@@ -151,6 +151,19 @@ static void print_end(const fn_end *end)
     }
 }
 
+static void print_attack(fn_world *world)
+{
+    const fn_attack_tally *tally = &world->tally;
+    printf("attacker: %llu replayed, %llu replayed from elsewhere, %llu raced, %llu damaged, "
+           "%llu forged\n",
+           (unsigned long long)tally->replayed, (unsigned long long)tally->elsewhere,
+           (unsigned long long)tally->raced, (unsigned long long)tally->damaged,
+           (unsigned long long)tally->forged);
+    printf("  from its own address: %llu, %llu bytes to the server, %llu bytes back\n",
+           (unsigned long long)tally->from_attacker, (unsigned long long)tally->server_bytes,
+           (unsigned long long)fn_world_bytes_to_attacker(world));
+}
+
 fn_scenario_result fn_scenario_run(const fn_scenario *scenario, uint64_t seed, uint32_t seconds,
                                    bool verbose)
 {
@@ -168,6 +181,8 @@ fn_scenario_result fn_scenario_run(const fn_scenario *scenario, uint64_t seed, u
     count(world, &result);
     for (uint32_t i = 0; verbose && i < 2 * config.sessions; i++)
         print_end(&world->ends[i]);
+    if (verbose)
+        print_attack(world);
     fn_world_free(world);
     result.failure = world->failure;
     free(world);

@@ -416,6 +416,45 @@ static const char *judge_attacker(fn_world *world)
     return world->dropped_attacks > 100 ? NULL : "the attacker was not there";
 }
 
+/* Half of what the attacker does is noise, the rest are exact copies: late, or 5 ms early. */
+static void s5_copies(fn_world_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->tick_ns = 0;
+    config->attack = (fn_attack){.elsewhere_permille = 1000,
+                                 .race_permille = pick(rng, 200, 600, 1000),
+                                 .damage_permille = 1000,
+                                 .forge_permille = 1000,
+                                 .all_elsewhere = true,
+                                 .sessions_only = true};
+    for (uint32_t i = 0; i < 2; i++) {
+        config->load[i].interval_ns = 2 * MS;
+        config->load[i].message_bytes_max = 400;
+    }
+    config->link[0].delay_ns = fn_rng_between(rng, 6, 60) * MS;
+    config->link[1].delay_ns = config->link[0].delay_ns;
+}
+
+static const char *judge_copies(fn_world *world)
+{
+    const fn_attack_tally *tally = &world->tally;
+    if (tally->from_attacker < 100000 || tally->raced < 5000)
+        return "the attacker sent less than it should";
+    uint64_t back_bytes = fn_world_bytes_to_attacker(world);
+    if (back_bytes == 0)
+        return "no copy ever came before its original";
+    if (back_bytes > 3 * tally->server_bytes)
+        return "more than three times its bytes went to the attacker";
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
+        const fn_end *end = &world->ends[i];
+        if (end->path_changes != 0)
+            return "the session moved";
+        if (end->path_address[fn_conn_path(end->conn)] == FN_WORLD_ATTACKER_ADDRESS)
+            return "the session lies on the attacker's address";
+    }
+    return NULL;
+}
+
 static void s3_replay(fn_world_config *config, fn_rng *rng)
 {
     usual(config, rng);
@@ -808,7 +847,9 @@ static const char *judge_backpressure(fn_world *world)
     X(s4_key_update_agrees, key_storm, judge_flips, NULL, 8,                                     \
       "both sides at once, with loss and reordering")                                            \
     X(s5_rebinding_keeps_the_session, s5_rebinding, judge_rebinding, NULL, 8,                    \
-      "a NAT gives the client another address")
+      "a NAT gives the client another address")                                                  \
+    X(s5_hundred_thousand_copies, s5_copies, judge_copies, NULL, 24,                             \
+      "100,000 forged, damaged, late and early copies from elsewhere")
 
 const fn_scenario fn_scenarios[] = {
 #define X(name, setup, judge, finish, seconds, sentence) \

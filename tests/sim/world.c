@@ -411,6 +411,19 @@ void fn_world_heal(fn_world *world)
 
 /* --- questions --- */
 
+uint64_t fn_world_bytes_to_attacker(fn_world *world)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < world->config.sessions; i++) {
+        const fn_end *server = fn_world_server(world, i);
+        for (uint32_t k = 0; k < server->remote_count; k++) {
+            if (server->remotes[k].address == FN_WORLD_ATTACKER_ADDRESS)
+                sum += server->remotes[k].sent_bytes;
+        }
+    }
+    return sum;
+}
+
 bool fn_world_all_connected(fn_world *world)
 {
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {

@@ -51,7 +51,20 @@ typedef struct fn_attack {
     uint32_t race_permille;      /* … from another address, 5 ms before the original */
     uint32_t damage_permille;    /* one bit other, cut, or longer */
     uint32_t forge_permille;     /* right header, random rest */
+    bool all_elsewhere;          /* the damaged and the forged too come from another address */
+    bool sessions_only;          /* what comes before CONNECTED is left alone */
 } fn_attack;
+
+/* What the attacker sent, by kind. */
+typedef struct fn_attack_tally {
+    uint64_t replayed;
+    uint64_t elsewhere; /* replayed from another address */
+    uint64_t raced;
+    uint64_t damaged;
+    uint64_t forged;
+    uint64_t from_attacker; /* of all these: from the attacker's own address */
+    uint64_t server_bytes;  /* from there to the server */
+} fn_attack_tally;
 
 typedef struct fn_world fn_world;
 
@@ -180,6 +193,7 @@ struct fn_world {
     fn_link links[2 * FN_WORLD_SESSIONS_MAX]; /* 2i: to the server, 2i + 1: back */
     fn_datagram *recorded[FN_WORLD_RECORDED_MAX];
     fn_timer change_timer;
+    fn_attack_tally tally;
     uint64_t dropped_attacks;
     uint32_t next_address;
     bool quiet; /* no load, no changes, no attacks */
@@ -231,6 +245,11 @@ void fn_world_set_mtu(fn_world *world, uint32_t session, uint32_t mtu_bytes);
 
 /* All links become healthy: 20 ms, nothing else. Load, changes and attacks end. */
 void fn_world_heal(fn_world *world);
+
+/* --- questions --- */
+
+/* What the server sent to the attacker's address. */
+uint64_t fn_world_bytes_to_attacker(fn_world *world);
 
 /* --- questions for done() --- */
 
