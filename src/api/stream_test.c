@@ -377,39 +377,6 @@ static void sequenced_never_goes_back(void **state)
     test_net_destroy(net);
 }
 
-/* All over TCP: everyone is heard and answered, and no poll of the server takes long. */
-static void t1_many_tcp_only_clients(void **state)
-{
-    (void)state;
-    enum { CLIENTS = 200, POLL_MS_MAX = 100 };
-    FastNetConfig server, clients;
-    fastnet_config_init(&server);
-    fastnet_config_init(&clients);
-    server.peers_max = clients.peers_max = CLIENTS;
-    clients.transport = FASTNET_TRANSPORT_TCP;
-    clients.handshake_timeout_ms = 60000;
-    server.handshake_timeout_ms = 60000;
-    test_net *net = test_net_with(&server, &clients);
-    for (int i = 0; i < CLIENTS; i++)
-        test_connect_to(net, net->client, "127.0.0.1", NULL);
-    uint64_t end_ns = fastnet_now_ns() + 60 * FN_NS_PER_S;
-    while (fastnet_peer_count(net->client) < CLIENTS || fastnet_peer_count(net->server) < CLIENTS) {
-        assert_true(fastnet_now_ns() < end_ns);
-        test_turn(net);
-    }
-    assert_int_equal(fastnet_broadcast(net->client, 0, 0, "up", 2), CLIENTS);
-    assert_int_equal(fastnet_broadcast(net->server, 0, 0, "down", 4), CLIENTS);
-    while (test_count(net, net->client, FASTNET_EVENT_DATA) < CLIENTS ||
-           test_count(net, net->server, FASTNET_EVENT_DATA) < CLIENTS) {
-        assert_true(fastnet_now_ns() < end_ns);
-        uint64_t start_ns = fastnet_now_ns();
-        test_poll(net, net->server, 0);
-        assert_true(fastnet_now_ns() - start_ns < POLL_MS_MAX * FN_NS_PER_MS);
-        test_poll(net, net->client, 0);
-    }
-    test_net_destroy(net);
-}
-
 static void s7_a_length_out_of_range_ends_the_stream_not_the_session(void **state)
 {
     (void)state;
@@ -541,7 +508,6 @@ int main(void)
         cmocka_unit_test(p4_large_messages_cross_in_pieces),
         cmocka_unit_test(p4_cuts_of_records_and_segments_do_not_matter),
         cmocka_unit_test(sequenced_never_goes_back),
-        cmocka_unit_test(t1_many_tcp_only_clients),
         cmocka_unit_test(s7_a_length_out_of_range_ends_the_stream_not_the_session),
         cmocka_unit_test(p5_a_stream_that_is_cut_is_replaced),
         cmocka_unit_test(p5_a_stream_that_stalls_for_good_ends_with_a_reason),
