@@ -1,209 +1,143 @@
-#include "api/endpoint.h"
-#include "api/stream.h"
+/* Two hundred clients at once, and a certificate whose signatures take milliseconds. */
 #include "api/test_net.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
+#include "crypto/certificate.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
-/* Five hundred clients on one server, all over TCP; ten of them do not read. */
-
 enum {
-    CLIENTS = 500,
-    STALLED = 10,
-    ENDPOINTS = 5, /* of clients; the first has those that stall */
-    ROUNDS = 20,
-    CHUNK_BYTES = 32768,
-    FILES = 4 * CLIENTS,
-    POLL_CPU_MS_MAX = 100,
-    SECONDS_MAX = 60,
+    CROWD = 200,
+    POLL_MS_MAX = 10,
+    SIGN_EVERY = 16 /* polls */
 };
 
 typedef struct crowd {
-    test_net *net;
-    FastNetEndpoint *clients[ENDPOINTS];
-    FastNetPeerId stalled[STALLED]; /* as the server names them */
-    uint64_t end_ns;
-    uint64_t poll_cpu_ns_max;
-    uint64_t polls;
-    uint32_t stalled_count;
-    uint32_t at_server;
-    uint32_t at_clients;
-    bool stalls;
+    FastNetEndpoint *clients;
+    atomic_uint connected;
+    atomic_bool stop;
 } crowd;
 
+static void *run_clients(void *context)
+{
+    crowd *all = context;
+    FastNetEvent events[32];
+    while (!atomic_load(&all->stop)) {
+        int32_t count = fastnet_poll(all->clients, events, 32, 1000);
+        for (int32_t i = 0; i < count; i++) {
+            if (events[i].type == FASTNET_EVENT_CONNECTED)
+                atomic_fetch_add(&all->connected, 1);
+        }
+    }
+    return NULL;
+}
+
+/* Of this thread: what other programs do meanwhile does not count. */
 static uint64_t cpu_ns(void)
 {
     struct timespec now;
-    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now), 0);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (uint64_t)now.tv_sec * FN_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-static void may_open_files(void)
+static EVP_PKEY *read_key(const char *path)
 {
-    struct rlimit limit;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    if (limit.rlim_cur >= FILES)
-        return;
-    limit.rlim_cur = FILES;
-    if (limit.rlim_max < FILES)
-        limit.rlim_max = FILES;
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-        return;
-    print_message("skipped: %d files may not be opened at once\n", FILES);
-    skip();
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
+    fclose(file);
+    assert_non_null(key);
+    return key;
 }
 
-static uint32_t take(crowd *all, FastNetEndpoint *endpoint)
+/* What one signature costs here and now: half of all time goes into it, and a busy machine
+ * stretches it. */
+static uint64_t signature_ns(EVP_PKEY *key)
 {
-    FastNetEvent events[64];
-    uint32_t messages = 0;
-    int32_t count = fastnet_poll(endpoint, events, 64, 0);
-    assert_in_range(count, 0, 64);
-    for (int32_t i = 0; i < count; i++) {
-        assert_int_not_equal(events[i].type, FASTNET_EVENT_DISCONNECTED);
-        assert_int_not_equal(events[i].type, FASTNET_EVENT_ERROR);
-        if (events[i].type == FASTNET_EVENT_CONNECTED && endpoint == all->net->server &&
-            all->stalled_count < STALLED)
-            all->stalled[all->stalled_count++] = events[i].peer_id;
-        messages += events[i].type == FASTNET_EVENT_DATA;
-    }
-    return messages;
+    uint8_t signature[512];
+    size_t bytes = sizeof signature;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    uint64_t before_ns = cpu_ns();
+    assert_int_equal(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key), 1);
+    assert_int_equal(EVP_DigestSign(context, signature, &bytes, (const uint8_t *)"x", 1), 1);
+    uint64_t took_ns = cpu_ns() - before_ns;
+    EVP_MD_CTX_free(context);
+    return took_ns;
 }
 
-static void turn(crowd *all)
+static void make_slow_certificate(const test_net *net)
 {
-    assert_true(fastnet_now_ns() < all->end_ns);
-    uint64_t start_ns = cpu_ns();
-    all->at_server += take(all, all->net->server);
-    all->poll_cpu_ns_max = fn_max_u64(all->poll_cpu_ns_max, cpu_ns() - start_ns);
-    all->polls++;
-    for (uint32_t i = all->stalls ? 1 : 0; i < ENDPOINTS; i++)
-        all->at_clients += take(all, all->clients[i]);
+    static const char *const names[] = {"127.0.0.1"};
+    fn_failure failure = {0};
+    fn_certificate_pem *pem = malloc(sizeof *pem);
+    const fn_certificate_request request = {
+        .role = FN_CERTIFICATE_LEAF,
+        .key_kind = FN_CERTIFICATE_KEY_RSA_4096,
+        .common_name = "slow",
+        .names = names,
+        .names_count = 1,
+        .not_before_unix_s = (int64_t)time(NULL) - 3600,
+        .not_after_unix_s = (int64_t)time(NULL) + 3600,
+    };
+    assert_int_equal(fn_certificate_create(&request, NULL, pem, &failure), FASTNET_OK);
+    test_write_file(net->certificate, pem->certificate);
+    test_write_file(net->ca, pem->certificate);
+    test_write_file(net->key, pem->key);
+    free(pem);
 }
 
-static void await_peers(crowd *all, uint32_t count)
-{
-    while (fastnet_peer_count(all->net->server) < count)
-        turn(all);
-}
-
-/* Little is in the kernel when nobody reads: the window soon closes. */
-static void narrow(const fn_peer *peer)
-{
-    int bytes = 1;
-    assert_non_null(peer->stream);
-    assert_int_equal(setsockopt((int)peer->stream->link->tcp.handle, SOL_SOCKET, SO_RCVBUF, &bytes,
-                                sizeof bytes),
-                     0);
-}
-
-static void connect_some(crowd *all, uint32_t endpoint, uint32_t count)
-{
-    FastNetEndpoint *client = all->clients[endpoint];
-    FastNetPeerId peers[CLIENTS];
-    for (uint32_t i = 0; i < count; i++)
-        peers[i] = test_connect_to(all->net, client, "127.0.0.1", NULL);
-    while (fastnet_peer_count(client) < count)
-        turn(all);
-    for (uint32_t i = 0; endpoint == 0 && i < count; i++)
-        narrow(fn_peer_find(client, peers[i]));
-}
-
-static void create(crowd *all)
-{
-    FastNetConfig server, clients;
-    fastnet_config_init(&server);
-    fastnet_config_init(&clients);
-    server.peers_max = clients.peers_max = CLIENTS;
-    server.handshakes_max = CLIENTS;
-    server.handshake_timeout_ms = clients.handshake_timeout_ms = SECONDS_MAX * 1000;
-    server.idle_timeout_ms = clients.idle_timeout_ms = SECONDS_MAX * 1000;
-    clients.transport = FASTNET_TRANSPORT_TCP;
-    all->net = test_net_with(&server, &clients);
-    all->clients[0] = all->net->client;
-    clients.trusted_roots_path = all->net->ca;
-    for (uint32_t i = 1; i < ENDPOINTS; i++)
-        all->clients[i] = test_add(all->net, &clients);
-    all->end_ns = fastnet_now_ns() + SECONDS_MAX * FN_NS_PER_S;
-}
-
-static void connect_all(crowd *all)
-{
-    connect_some(all, 0, STALLED);
-    await_peers(all, STALLED);
-    while (all->stalled_count < STALLED)
-        turn(all);
-    for (uint32_t i = 1; i < ENDPOINTS; i++)
-        connect_some(all, i, (CLIENTS - STALLED + i - 1) / (ENDPOINTS - 1));
-    await_peers(all, CLIENTS);
-}
-
-/* Until the session takes no more for them. */
-static void fill_stalled(crowd *all)
-{
-    static uint8_t chunk[CHUNK_BYTES];
-    for (uint32_t i = 0; i < STALLED; i++) {
-        FastNetResult result = FASTNET_OK;
-        while (result == FASTNET_OK) {
-            result = fastnet_send(all->net->server, all->stalled[i], 0, chunk, sizeof chunk);
-            turn(all);
-        }
-        assert_int_equal(result, FASTNET_ERR_BACKPRESSURE);
-    }
-}
-
-/* Bytes that the stalled client's system has no room for. */
-static int unsent_bytes(const crowd *all, uint32_t i)
-{
-    const fn_peer *peer = fn_peer_find(all->net->server, all->stalled[i]);
-    int bytes = 0;
-    assert_non_null(peer->stream);
-    assert_int_equal(ioctl((int)peer->stream->link->tcp.handle, SIOCOUTQ, &bytes), 0);
-    return bytes;
-}
-
-static void t1_five_hundred_tcp_only_clients(void **state)
+static void s6_two_hundred_joins_keep_polls_short(void **state)
 {
     (void)state;
-    may_open_files();
     crowd all = {0};
-    create(&all);
-    connect_all(&all);
-    all.stalls = true;
-    fill_stalled(&all);
-    all.poll_cpu_ns_max = 0;
-    all.polls = 0;
-    all.at_server = all.at_clients = 0;
-    struct rusage before, after;
-    uint64_t start_ns = fastnet_now_ns();
-    getrusage(RUSAGE_THREAD, &before);
-    for (uint32_t round = 1; round <= ROUNDS; round++) {
-        for (uint32_t i = 1; i < ENDPOINTS; i++)
-            fastnet_broadcast(all.clients[i], 0, 0, "up", 2);
-        /* The full queues of the stalled ones refuse. */
-        fastnet_broadcast(all.net->server, 0, 0, "down", 4);
-        while (all.at_server < round * (CLIENTS - STALLED) ||
-               all.at_clients < round * (CLIENTS - STALLED))
-            turn(&all);
+    pthread_t thread;
+    test_net *net = test_net_create();
+    make_slow_certificate(net);
+    FastNetConfig server = test_server_config(net);
+    FastNetConfig clients = test_client_config(net);
+    server.peers_max = CROWD;
+    clients.peers_max = CROWD;
+    clients.handshake_timeout_ms = server.handshake_timeout_ms = 60000;
+    net->server = test_add(net, &server);
+    net->client = all.clients = test_add(net, &clients);
+    for (int i = 0; i < CROWD; i++)
+        test_connect_to(net, net->client, "127.0.0.1", NULL);
+    assert_int_equal(pthread_create(&thread, NULL, run_clients, &all), 0);
+    uint64_t longest_ns = 0;
+    uint64_t signature_max_ns = 0;
+    uint32_t polls = 0;
+    EVP_PKEY *key = read_key(net->key);
+    uint64_t end_ns = fastnet_now_ns() + 60 * FN_NS_PER_S;
+    while (atomic_load(&all.connected) < CROWD && fastnet_now_ns() < end_ns) {
+        FastNetEvent events[32];
+        uint64_t before_ns = cpu_ns();
+        fastnet_poll(net->server, events, 32, 1000);
+        uint64_t took_ns = cpu_ns() - before_ns;
+        longest_ns = fn_max_u64(longest_ns, took_ns);
+        if (polls++ % SIGN_EVERY == 0)
+            signature_max_ns = fn_max_u64(signature_max_ns, signature_ns(key));
     }
-    getrusage(RUSAGE_THREAD, &after);
-    print_message("%u rounds in %u ms, %u polls, the longest %u us of CPU, %ld waits\n", ROUNDS,
-                  (unsigned)((fastnet_now_ns() - start_ns) / FN_NS_PER_MS), (unsigned)all.polls,
-                  (unsigned)(all.poll_cpu_ns_max / 1000), after.ru_nvcsw - before.ru_nvcsw);
-    for (uint32_t i = 0; i < STALLED; i++)
-        assert_true(unsent_bytes(&all, i) > 0);
-    /* Who waits on a stalled client does so in every poll. A page fault may wait, too. */
-    assert_true((uint64_t)(after.ru_nvcsw - before.ru_nvcsw) < all.polls / 10);
-    assert_true(all.poll_cpu_ns_max < POLL_CPU_MS_MAX * FN_NS_PER_MS);
-    assert_int_equal(fastnet_peer_count(all.net->server), CLIENTS);
-    test_net_destroy(all.net);
+    atomic_store(&all.stop, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&all.connected), CROWD);
+    print_message("longest poll %u us, longest signature %u us\n",
+                  (unsigned)(longest_ns / FN_NS_PER_US),
+                  (unsigned)(signature_max_ns / FN_NS_PER_US));
+    /* One signature and 2 ms for all else; on a machine that is not held up, 10 ms in all. */
+    uint64_t limit_ns =
+        fn_max_u64(POLL_MS_MAX * FN_NS_PER_MS, signature_max_ns + POLL_MS_MAX / 2 * FN_NS_PER_MS);
+    assert_true(longest_ns < limit_ns);
+    EVP_PKEY_free(key);
+    test_net_destroy(net);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(t1_five_hundred_tcp_only_clients)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(s6_two_hundred_joins_keep_polls_short),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
