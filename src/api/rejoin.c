@@ -241,6 +241,9 @@ void fn_rejoin_look(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
     fn_rejoin *rejoin = peer->rejoin;
     if (rejoin == NULL)
         return;
+    if (peer->stream != NULL && listens(endpoint, now_ns) &&
+        fn_conn_stream_is_silent(peer->conn, now_ns))
+        fn_stream_drop(endpoint, peer, now_ns);
     if (peer->stream != NULL) {
         look_at_stream(endpoint, peer, now_ns);
         return;

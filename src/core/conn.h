@@ -208,6 +208,10 @@ void fn_conn_stream_writable(fn_conn *conn, uint8_t path, bool writable);
 /* The stream is gone: all that is in flight on it counts as lost at once and goes elsewhere. */
 void fn_conn_stream_lost(fn_conn *conn, uint64_t now_ns, uint8_t path);
 
+/* A client's stream brings nothing any more, not even the answer to a ping: TCP may sit on a way
+ * that is gone for minutes. Drop it (fn_conn_stream_lost); another may lead through. */
+bool fn_conn_stream_is_silent(const fn_conn *conn, uint64_t now_ns);
+
 /* The server answered GONE: it does not know this session any more. CLOSED with ERR_GONE follows.
  */
 void fn_conn_gone(fn_conn *conn);

@@ -5,9 +5,11 @@ enum {
     REPROBE_CHALLENGES = 4 /* in one attempt to get back to UDP */
 };
 /* A server that stalls for a moment must not have all its clients attach at once. */
-#define SILENCE_NS_MIN   FN_NS_PER_S
-#define REPROBE_NS_FIRST FN_NS_PER_S
-#define REPROBE_NS_MAX   (4 * FN_NS_PER_S)
+#define SILENCE_NS_MIN FN_NS_PER_S
+/* TCP itself needs seconds to mend a loss. */
+#define STREAM_SILENCE_NS_MIN (3 * FN_NS_PER_S)
+#define REPROBE_NS_FIRST      FN_NS_PER_S
+#define REPROBE_NS_MAX        (4 * FN_NS_PER_S)
 
 static const fn_path *find_stream(const fn_conn *conn)
 {
@@ -47,8 +49,36 @@ bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns)
     return find_stream(conn) == NULL && now_ns >= wants_at_ns(conn);
 }
 
+/* Half of this time after something was said the stream itself is asked: until then it may have
+ * been UDP only that was spoken to. */
+static uint64_t stream_wait_ns(const fn_conn *conn)
+{
+    return fn_max_u64(STREAM_SILENCE_NS_MIN, SILENT_PROBES * fn_conn_probe_timeout_ns(conn));
+}
+
+static bool is_client_on_stream(const fn_conn *conn)
+{
+    return conn->config.is_client && conn->state < FN_CONN_CLOSING && on_stream(conn);
+}
+
+bool fn_conn_stream_is_silent(const fn_conn *conn, uint64_t now_ns)
+{
+    return is_client_on_stream(conn) &&
+           now_ns >= fn_add_saturating(conn->idle.spoke_ns, stream_wait_ns(conn));
+}
+
+static uint64_t stream_deadline(const fn_conn *conn)
+{
+    bool asked = conn->stream_asked_ns == conn->idle.spoke_ns;
+    uint64_t wait_ns = asked ? stream_wait_ns(conn) : stream_wait_ns(conn) / 2;
+    uint64_t at_ns = fn_add_saturating(conn->idle.spoke_ns, wait_ns);
+    return !asked || at_ns > conn->quiet_ns ? at_ns : FN_NEVER;
+}
+
 uint64_t fn_stream_path_deadline(const fn_conn *conn)
 {
+    if (is_client_on_stream(conn))
+        return stream_deadline(conn);
     uint64_t at_ns = wants_at_ns(conn);
     return at_ns > conn->quiet_ns ? at_ns : FN_NEVER;
 }
@@ -86,8 +116,12 @@ void fn_stream_path_tick(fn_conn *conn, uint64_t now_ns)
     const fn_path *stream = find_stream(conn);
     if (stream != NULL && now_ns >= wants_at_ns(conn))
         move_to(conn, (uint8_t)(stream - conn->paths), now_ns);
-    if (!conn->config.is_client || !on_stream(conn))
+    if (!is_client_on_stream(conn))
         return;
+    if (now_ns >= fn_add_saturating(conn->idle.spoke_ns, stream_wait_ns(conn) / 2)) {
+        conn->ping_due |= conn->stream_asked_ns != conn->idle.spoke_ns;
+        conn->stream_asked_ns = conn->idle.spoke_ns;
+    }
     const fn_path *path = &conn->paths[conn->datagram_path];
     if (path->state == FN_PATH_CANDIDATE && path->challenges_sent < REPROBE_CHALLENGES)
         return;

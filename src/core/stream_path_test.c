@@ -298,6 +298,34 @@ static void attack_closing_on_a_stream_that_is_never_read_waits_quietly(void **s
     link_close(&link);
 }
 
+static void a_stream_that_brings_nothing_is_told_from_a_quiet_one(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 8);
+    block_udp(&link, true);
+    send_number(&link, PAIR_CLIENT, 0, 0);
+    run_until_attached(&link, 3 * FN_NS_PER_S);
+    for (int second = 0; second < 60; second++) { /* nobody says anything, UDP is asked in vain */
+        link_run(&link, FN_NS_PER_S);
+        assert_false(fn_conn_stream_is_silent(client_of(&link), link.pair.now_ns));
+    }
+    link.stream_stalled = true;
+    send_number(&link, PAIR_CLIENT, 0, 1);
+    link_run(&link, FN_NS_PER_S);
+    assert_false(fn_conn_stream_is_silent(client_of(&link), link.pair.now_ns));
+    link_run(&link, 7 * FN_NS_PER_S); /* UDP is asked every four seconds, the silence takes three */
+    assert_true(fn_conn_stream_is_silent(client_of(&link), link.pair.now_ns));
+    link_stream_down(&link);
+    link.stream_stalled = false;
+    assert_true(fn_conn_wants_stream(client_of(&link), link.pair.now_ns));
+    link_stream_up(&link);
+    link_run(&link, FN_NS_PER_S);
+    assert_int_equal(all.next[PAIR_SERVER], 2);
+    link_close(&link);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +337,7 @@ int main(void)
         cmocka_unit_test(unreliable_messages_alone_notice_silence_too),
         cmocka_unit_test(gone_ends_the_session_with_that_reason),
         cmocka_unit_test(without_fallback_no_stream_is_wanted),
+        cmocka_unit_test(a_stream_that_brings_nothing_is_told_from_a_quiet_one),
         cmocka_unit_test(attack_closing_on_a_stream_that_is_never_read_waits_quietly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,7 @@ typedef struct conn_link {
     int address;                      /* the client's present one */
     int addresses[FN_CONN_PATHS_MAX]; /* that the server knows for its paths */
     uint64_t sent[2];                 /* datagrams */
+    bool stream_stalled;              /* it takes everything and brings nothing */
     int streams[2];                   /* path ids of the attached stream, or LINK_NO_STREAM */
     pair_on_event on_event;
     void *context;
@@ -92,7 +93,7 @@ static inline void link_put(conn_link *link, int to, int address)
     bool lost = link_chance(link, link->loss_permille[to]) || pair->last_bytes > link->bytes_max;
     int copies = lost ? 0 : 1 + link_chance(link, link->duplicate_permille);
     if (address == LINK_STREAM)
-        copies = 1;
+        copies = link->stream_stalled ? 0 : 1;
     for (int i = 0; i < copies && link->count < LINK_DATAGRAMS_MAX; i++) {
         link_datagram *datagram = &link->datagrams[link->count++];
         uint64_t jitter_ns = link->jitter_ns > 0 ? fn_rng_below(&link->rng, link->jitter_ns) : 0;
