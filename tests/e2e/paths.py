@@ -267,7 +267,8 @@ class Paths(harness.TestCase):
         self.ended_relayed_ping(cut_client)
         self.assertGreater(self.ended_relayed_ping(stalled_client), 1e6, "it did not stall")
         self.assertGreaterEqual(reset.connections, 2)
-        self.assertEqual(stall.connections, 1)
+        # Silent for three seconds, it was left for another one.
+        self.assertGreaterEqual(stall.connections, 2)
         print(f"the bystander's round trip: {told['rtt_us']}")
 
     def test_60_hz_over_tcp_that_loses_two_percent(self):
