@@ -437,9 +437,10 @@ FASTNET_API int32_t fastnet_poll(FastNetEndpoint *endpoint, FastNetEvent *events
  * A descriptor that becomes readable when fastnet_poll() has something to read: for epoll, libuv,
  * or a game's own loop. Level-triggered; never read or close it. Combine it with
  * fastnet_next_deadline(). Returns -1 where the platform has none (the poll(2) build): poll by
- * deadline there.
+ * deadline there. Once asked for, it is kept true, which costs each datagram to this endpoint about
+ * 0.2 us even in a loop that spins: do not ask when you do not wait.
  */
-FASTNET_API int fastnet_endpoint_fd(const FastNetEndpoint *endpoint);
+FASTNET_API int fastnet_endpoint_fd(FastNetEndpoint *endpoint);
 
 /*
  * Microseconds until fastnet_poll() wants to be called even if nothing arrives; 0 = now (events are

@@ -15,24 +15,61 @@
 
 enum {
     DATAGRAMS_PER_POLL = 1024,
-    SINGLES_MAX = 8,  /* in a row, before a batch is asked for */
-    BURST_MIN = 3,    /* so many at once: batches are worth it */
-    HEADER_BYTES = 5, /* first byte and receiver id */
+    SINGLES_MAX = 8,    /* in a row, before a batch is asked for */
+    HOT_DATAGRAMS = 64, /* received one by one without waiting for any of them */
+    BURST_MIN = 3,      /* so many at once: batches are worth it */
+    HEADER_BYTES = 5,   /* first byte and receiver id */
     TOP_BITS_MASK = 0xf0,
     TOP_BITS_SESSION = 0xc0,
 };
 
 /* --- the socket --- */
 
-static int open_socket(FastNetEndpoint *endpoint, fn_io_error *error)
+int fn_datagrams_watch(FastNetEndpoint *endpoint, fn_io_error *error)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    datagrams->hot = 0;
+    if (!datagrams->open || datagrams->watched)
+        return FASTNET_OK;
+    int code = fn_poller_add(&endpoint->poller, datagrams->udp.handle,
+                             fn_token_make(FN_TOKEN_UDP, 0), FN_POLL_READ, error);
+    datagrams->watched = code == FASTNET_OK;
+    return code;
+}
+
+/* A poller that knows the socket is told of each datagram, which costs its sender time. While the
+ * socket is read all the time nobody needs to be told. */
+static void unwatch_if_hot(FastNetEndpoint *endpoint)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    if (!datagrams->watched || datagrams->blocked || endpoint->fd_given ||
+        ++datagrams->hot < HOT_DATAGRAMS)
+        return;
+    fn_poller_remove(&endpoint->poller, datagrams->udp.handle);
+    datagrams->watched = false;
+}
+
+/* The address to bind: a socket of IPv4's own is cheaper for the kernel than one of both families.
+ */
+static fn_address local_for(const FastNetEndpoint *endpoint, const fn_address *remote)
+{
+    static const uint8_t any[4];
+    fn_address local = endpoint->config.bind_address;
+    if (remote != NULL && fn_address_is_v4(remote) && fn_address_is_any(&local))
+        local = fn_address_from_ipv4(any, 0);
+    local.port = endpoint->config.given.udp_port;
+    return local;
+}
+
+/* remote: the only one that it will talk to; NULL = anybody. */
+static int open_socket(FastNetEndpoint *endpoint, const fn_address *remote, fn_io_error *error)
 {
     fn_address local;
     fn_datagrams *datagrams = &endpoint->datagrams;
     fn_udp_options options = {
-        .local = endpoint->config.bind_address,
+        .local = local_for(endpoint, remote),
         .settings = endpoint->config.socket,
     };
-    options.local.port = endpoint->config.given.udp_port;
     int code = fn_udp_open(&datagrams->udp, &options, error);
     if (code != FASTNET_OK)
         return code;
@@ -41,8 +78,7 @@ static int open_socket(FastNetEndpoint *endpoint, fn_io_error *error)
     if (code != FASTNET_OK)
         return code;
     datagrams->local_port = local.port;
-    return fn_poller_add(&endpoint->poller, datagrams->udp.handle, fn_token_make(FN_TOKEN_UDP, 0),
-                         FN_POLL_READ, error);
+    return fn_datagrams_watch(endpoint, error);
 }
 
 static void close_socket(FastNetEndpoint *endpoint)
@@ -50,7 +86,9 @@ static void close_socket(FastNetEndpoint *endpoint)
     fn_datagrams *datagrams = &endpoint->datagrams;
     if (!datagrams->open)
         return;
-    fn_poller_remove(&endpoint->poller, datagrams->udp.handle);
+    if (datagrams->watched)
+        fn_poller_remove(&endpoint->poller, datagrams->udp.handle);
+    datagrams->watched = false;
     datagrams->before = fn_datagrams_counters(endpoint);
     fn_udp_close(&datagrams->udp);
     datagrams->open = false;
@@ -88,7 +126,7 @@ int fn_datagrams_open(FastNetEndpoint *endpoint, fn_failure *failure)
     fn_datagrams *datagrams = &endpoint->datagrams;
     datagrams->datagram_bytes =
         (uint32_t)fn_align_up(endpoint->config.limits.datagram_bytes_max, 64);
-    int code = open_socket(endpoint, &error);
+    int code = open_socket(endpoint, NULL, &error);
     if (code != FASTNET_OK)
         return fn_failure_set(failure, code, "%s", error.text);
     fn_udp_settings_get(&datagrams->udp, &granted);
@@ -116,14 +154,11 @@ int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote)
         return FASTNET_OK;
     if (datagrams->udp.connected && fn_address_equal(&datagrams->udp.peer, remote))
         return FASTNET_OK;
-    if (datagrams->udp.connected) {
-        close_socket(endpoint);
-        datagrams->outbound_count = 0;
-        int code = open_socket(endpoint, &error);
-        if (code != FASTNET_OK)
-            return fn_report_error(&endpoint->report, FN_LOG_ERROR, code, error.text);
-    }
-    int code = fn_udp_connect(&datagrams->udp, remote, &error);
+    close_socket(endpoint);
+    datagrams->outbound_count = 0;
+    int code = open_socket(endpoint, remote, &error);
+    if (code == FASTNET_OK)
+        code = fn_udp_connect(&datagrams->udp, remote, &error);
     return code == FASTNET_OK ? code
                               : fn_report_error(&endpoint->report, FN_LOG_ERROR, code, error.text);
 }
@@ -138,7 +173,7 @@ void fn_datagrams_renew(FastNetEndpoint *endpoint)
     close_socket(endpoint);
     datagrams->outbound_count = 0;
     datagrams->blocked = false;
-    int code = open_socket(endpoint, &error);
+    int code = open_socket(endpoint, &remote, &error);
     if (code == FASTNET_OK)
         code = fn_udp_connect(&datagrams->udp, &remote, &error);
     if (code == FASTNET_OK)
@@ -171,6 +206,18 @@ fn_udp_counters fn_datagrams_counters(const FastNetEndpoint *endpoint)
 
 /* --- receiving --- */
 
+/* Datagrams come in runs of one peer: that one is known without asking the table. */
+static fn_peer *find_peer(FastNetEndpoint *endpoint, uint32_t receiver_id)
+{
+    fn_peer *latest = endpoint->datagrams.latest;
+    if (latest != NULL && latest->receiver_id == receiver_id && latest->state == FN_PEER_SESSION)
+        return latest;
+    fn_peer *peer = fn_peer_by_receiver_id(endpoint, receiver_id);
+    if (peer != NULL)
+        endpoint->datagrams.latest = peer;
+    return peer;
+}
+
 /* Only sealed session datagrams are for us; the rest of the first byte is the session's to judge.
  */
 static void handle(FastNetEndpoint *endpoint, const fn_address *from, uint8_t *data, size_t bytes,
@@ -178,7 +225,7 @@ static void handle(FastNetEndpoint *endpoint, const fn_address *from, uint8_t *d
 {
     fn_peer *peer = NULL;
     if (bytes > HEADER_BYTES && (data[0] & TOP_BITS_MASK) == TOP_BITS_SESSION)
-        peer = fn_peer_by_receiver_id(endpoint, fn_load_be32(data + 1));
+        peer = find_peer(endpoint, fn_load_be32(data + 1));
     if (peer == NULL) {
         endpoint->datagrams.unknown++;
     } else if (fn_session_receive(endpoint, peer, now_ns, from, data, bytes) == FN_CONN_DROPPED) {
@@ -314,7 +361,9 @@ static bool read_singles(FastNetEndpoint *endpoint, uint64_t now_ns)
             return false;
         if (receive_some(endpoint, 1, now_ns, &handled) == 0)
             return found_empty(datagrams, now_ns, i);
-        if (!handled || fn_delivery_pending(endpoint))
+        datagrams->single = handled && fn_delivery_pending(endpoint);
+        unwatch_if_hot(endpoint);
+        if (!handled || datagrams->single)
             return false;
     }
     return read_batches(endpoint, now_ns);
@@ -330,6 +379,7 @@ bool fn_datagrams_receive(FastNetEndpoint *endpoint, uint64_t now_ns)
         return false;
     datagrams->read_ns = now_ns;
     datagrams->found = false;
+    datagrams->single = false;
     return may_hold_one(datagrams, now_ns) ? read_singles(endpoint, now_ns)
                                            : read_batches(endpoint, now_ns);
 }
@@ -340,6 +390,7 @@ static void set_write_interest(FastNetEndpoint *endpoint, bool on)
 {
     fn_datagrams *datagrams = &endpoint->datagrams;
     datagrams->blocked = on;
+    fn_datagrams_watch(endpoint, NULL);
     fn_poller_modify(&endpoint->poller, datagrams->udp.handle, fn_token_make(FN_TOKEN_UDP, 0),
                      on ? FN_POLL_READ | FN_POLL_WRITE : FN_POLL_READ, NULL);
 }

@@ -40,14 +40,18 @@ typedef struct fn_send_slot {
 typedef struct fn_datagrams {
     fn_udp udp;
     bool open;
+    bool watched; /* the poller knows the socket */
     bool blocked; /* the socket is full: we wait until it is writable */
     uint16_t local_port;
     uint32_t datagram_bytes; /* of each buffer and slot */
     uint64_t read_ns;        /* when the socket was last read */
     uint64_t emptied_ns;     /* when it was last found empty */
+    uint32_t hot;            /* received singly since somebody last waited */
     uint32_t last_burst;     /* how many there were before that */
     bool found;              /* something was received in this poll */
+    bool single;             /* it was one datagram, and brought what the application waits for */
     fn_udp_counters before;  /* of sockets that were replaced */
+    struct fn_peer *latest;  /* whose datagram came last; may have become somebody else's row */
     uint64_t unknown;        /* no such receiver id, or not ours */
     uint64_t rejected;       /* dropped by the session that they named */
     fn_bad_link *bad_link;   /* NULL = off */
@@ -70,6 +74,9 @@ void fn_datagrams_close(FastNetEndpoint *endpoint);
 /* A client's session to that address is about to begin. An endpoint with one single peer that does
  * not listen connects its socket to it: the kernel then filters, and calls are cheaper. */
 int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote);
+
+/* Somebody will wait for the poller: it must know the socket. What poller's add fails with. */
+int fn_datagrams_watch(FastNetEndpoint *endpoint, fn_io_error *error);
 
 /* Nothing is heard over UDP: a connected socket may stick to the address of an interface that is
  * gone (Wi-Fi left for LTE), so it is replaced. One that is not connected follows the routes by

@@ -98,6 +98,9 @@ struct FastNetEndpoint {
     uint64_t poll_ns;          /* when the last poll began */
     uint64_t blocking_waits;
     uint32_t timers_deferred; /* polls in a row */
+    uint32_t answers_first;   /* likewise */
+    bool unsent;              /* the application has sent since the last flush */
+    bool fd_given;            /* others wait for the poller: it must always know all sockets */
     atomic_bool woken;        /* by fastnet_wake, not seen yet */
 };
 

@@ -27,6 +27,7 @@ int fn_peers_init(FastNetEndpoint *endpoint)
     fn_slots_init(&peers->slots, slots, peers_max);
     fn_ids_init(&peers->ids, ids, peers_max, 0, 0, seed);
     fn_list_init(&peers->dirty);
+    fn_list_init(&peers->quiet);
     fn_list_init(&peers->resolving);
     fn_list_init(&peers->retired);
     return FASTNET_OK;
@@ -175,6 +176,7 @@ void fn_peer_retire(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
     fn_rejoin_free(endpoint, peer);
     fn_stream_drop(endpoint, peer, now_ns);
     fn_list_remove(&peer->dirty);
+    fn_list_remove(&peer->quiet);
     if (peer->link != NULL)
         fn_link_abandon(endpoint, peer->link, now_ns);
     fn_session_free(endpoint, peer);

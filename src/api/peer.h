@@ -49,6 +49,7 @@ typedef enum fn_peer_state {
 typedef struct fn_peer {
     fn_timer timer;
     fn_list_node dirty;  /* may have something to transmit */
+    fn_list_node quiet;  /* has transmitted all it may: its state and deadline are looked at next */
     fn_list_node listed; /* resolving, or retired */
     FastNetPeerId id;
     uint32_t receiver_id; /* ours; 0 = none drawn */
@@ -91,6 +92,7 @@ typedef struct fn_peers {
     fn_peer *rows; /* one per slot */
     uint32_t connected_count;
     fn_list dirty;
+    fn_list quiet;
     fn_list resolving;
     fn_list retired;
 } fn_peers;

@@ -18,6 +18,7 @@
 enum {
     POLLER_EVENTS = 64,
     TIMERS_DEFERRED_MAX = 8,
+    ANSWERS_FIRST_MAX = 4,
     SOCKETS_ALWAYS = 2, /* UDP and the listener; any other belongs to a handshake */
 };
 
@@ -53,6 +54,8 @@ static void dispatch(FastNetEndpoint *endpoint, const fn_poll_event *event)
 static void look(FastNetEndpoint *endpoint, uint64_t timeout_ns)
 {
     fn_poll_event events[POLLER_EVENTS];
+    if (timeout_ns > 0 && fn_datagrams_watch(endpoint, NULL) != FASTNET_OK)
+        timeout_ns = 0; /* nobody would tell of datagrams */
     size_t count = fn_poller_wait(&endpoint->poller, timeout_ns, events, POLLER_EVENTS);
     endpoint->look_ns = fn_endpoint_clock(endpoint);
     for (size_t i = 0; i < count; i++)
@@ -72,9 +75,21 @@ static bool may_run_timers(FastNetEndpoint *endpoint, bool emptied)
 /* Only what handshakes wait for, and room to send, is in a hurry. */
 static bool must_look(const FastNetEndpoint *endpoint)
 {
-    bool hurry = endpoint->poller.count > SOCKETS_ALWAYS || endpoint->datagrams.blocked;
+    uint32_t sockets = endpoint->poller.count + (endpoint->datagrams.watched ? 0 : 1);
+    bool hurry = sockets > SOCKETS_ALWAYS || endpoint->datagrams.blocked;
     return endpoint->now_ns - endpoint->look_ns >=
            (hurry ? LOOK_INTERVAL_NS : LOOK_INTERVAL_QUIET_NS);
+}
+
+/* Who looks at the socket all the time waits for just this message: it comes first, and all else
+ * with its answer, or in the next poll, but not much later. What was sent already waits no longer.
+ */
+static bool answer_comes_first(FastNetEndpoint *endpoint)
+{
+    bool first = endpoint->datagrams.single && !endpoint->unsent &&
+                 endpoint->answers_first < ANSWERS_FIRST_MAX;
+    endpoint->answers_first = first ? endpoint->answers_first + 1 : 0;
+    return first;
 }
 
 /* False: handshake work is left that only the next poll may do. */
@@ -82,6 +97,8 @@ static bool turn(FastNetEndpoint *endpoint)
 {
     uint64_t now_ns = fn_endpoint_clock(endpoint);
     bool emptied = fn_datagrams_receive(endpoint, now_ns);
+    if (answer_comes_first(endpoint))
+        return true;
     if (!fn_list_empty(&endpoint->paused_streams))
         fn_streams_resume(endpoint, now_ns);
     if (must_look(endpoint))
@@ -203,9 +220,13 @@ FastNetResult fastnet_flush(FastNetEndpoint *endpoint)
     return FASTNET_OK;
 }
 
-int fastnet_endpoint_fd(const FastNetEndpoint *endpoint)
+int fastnet_endpoint_fd(FastNetEndpoint *endpoint)
 {
-    return endpoint != NULL ? (int)fn_poller_fd(&endpoint->poller) : -1;
+    if (endpoint == NULL)
+        return -1;
+    endpoint->fd_given = true;
+    fn_datagrams_watch(endpoint, NULL);
+    return (int)fn_poller_fd(&endpoint->poller);
 }
 
 uint64_t fastnet_next_deadline(const FastNetEndpoint *endpoint)

@@ -8,7 +8,8 @@
 #include "api/stream.h"
 
 enum {
-    TURN_DATAGRAMS = 64 /* of one peer before the next one has its turn */
+    TURN_DATAGRAMS = 64, /* of one peer before the next one has its turn */
+    TURN_PEERS = FN_DATAGRAMS_BATCH
 };
 
 static uint64_t ms_or_never(uint32_t ms)
@@ -216,20 +217,50 @@ bool fn_session_flush(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
     fn_list_remove(&peer->dirty);
     if (more)
         fn_peer_touch(endpoint, peer);
-    else
-        look_at_state(endpoint, peer, now_ns);
+    else if (!fn_list_linked(&peer->quiet))
+        fn_list_push_back(&endpoint->peers.quiet, &peer->quiet);
     return true;
+}
+
+/* What is not on the way out comes after it: the other side waits for the datagrams only. */
+static void look_at_quiet(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    fn_list_node *node;
+    while ((node = fn_list_pop_front(&endpoint->peers.quiet)) != NULL) {
+        fn_peer *peer = FN_CONTAINER_OF(node, fn_peer, quiet);
+        if (peer->conn != NULL)
+            look_at_state(endpoint, peer, now_ns);
+    }
+}
+
+void fn_session_send_now(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_session_flush(endpoint, peer, now_ns);
+    fn_datagrams_send(endpoint, now_ns);
+    look_at_quiet(endpoint, now_ns);
+}
+
+/* So many at a time that what belongs to them is still near. */
+static bool flush_some(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    fn_list_node *node = fn_list_front(&endpoint->peers.dirty);
+    bool room = true;
+    for (int i = 0; room && node != NULL && i < TURN_PEERS; i++) {
+        fn_peer *peer = FN_CONTAINER_OF(node, fn_peer, dirty);
+        if (peer->conn == NULL)
+            fn_list_remove(&peer->dirty);
+        else
+            room = fn_session_flush(endpoint, peer, now_ns);
+        node = fn_list_front(&endpoint->peers.dirty);
+    }
+    fn_datagrams_send(endpoint, now_ns);
+    look_at_quiet(endpoint, now_ns);
+    return room && !fn_list_empty(&endpoint->peers.dirty);
 }
 
 void fn_sessions_flush(FastNetEndpoint *endpoint, uint64_t now_ns)
 {
-    fn_list_node *node;
-    while ((node = fn_list_front(&endpoint->peers.dirty)) != NULL) {
-        fn_peer *peer = FN_CONTAINER_OF(node, fn_peer, dirty);
-        if (peer->conn == NULL)
-            fn_list_remove(&peer->dirty);
-        else if (!fn_session_flush(endpoint, peer, now_ns))
-            break;
+    endpoint->unsent = false;
+    while (flush_some(endpoint, now_ns)) {
     }
-    fn_datagrams_send(endpoint, now_ns);
 }

@@ -30,8 +30,12 @@ fn_conn_received fn_session_receive_on(FastNetEndpoint *endpoint, fn_peer *peer,
 /* Its timer fired. */
 void fn_session_tick(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
 
-/* Puts what it may send into the send batch. False: the socket is full; it stays dirty. */
+/* Puts what it may send into the send batch; its state is looked at once that has left. False: the
+ * socket is full; it stays dirty. */
 bool fn_session_flush(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
+
+/* The same for one peer whose message shall leave at once, with all that this brings about. */
+void fn_session_send_now(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
 
 /* Flushes every peer that may have something, then hands all to the socket. */
 void fn_sessions_flush(FastNetEndpoint *endpoint, uint64_t now_ns);

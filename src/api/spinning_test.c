@@ -1,6 +1,8 @@
 /* What waiting costs: counted, not timed. */
+#include "api/endpoint.h"
 #include "api/test_net.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -135,6 +137,68 @@ static void wake_ends_a_spin(void **state)
     test_net_destroy(net);
 }
 
+/* --- a socket that is read all the time --- */
+
+static void exchange(test_net *net)
+{
+    FastNetEvent event;
+    fastnet_send(net->client, net->to_server, 1, "x", 1);
+    fastnet_flush(net->client);
+    for (int i = 0; i < 100 && fastnet_poll(net->server, &event, 1, 0) == 0; i++) {
+    }
+    fastnet_poll(net->server, &event, 1, 0);
+    fastnet_poll(net->client, &event, 1, 0);
+}
+
+/* Until the poller is not asked about the server's socket any more. */
+static void grow_hot(test_net *net)
+{
+    for (int i = 0; i < 100000 && net->server->datagrams.watched; i++)
+        exchange(net);
+    assert_false(net->server->datagrams.watched);
+}
+
+static void *send_soon(void *context)
+{
+    test_net *net = context;
+    struct timespec pause = {.tv_nsec = 10000000};
+    nanosleep(&pause, NULL);
+    fastnet_send(net->client, net->to_server, 0, "late", 4);
+    fastnet_flush(net->client);
+    return NULL;
+}
+
+static void who_waits_after_a_hot_loop_is_told_of_datagrams(void **state)
+{
+    (void)state;
+    test_net *net = connected(0, 0);
+    FastNetEvent event;
+    pthread_t thread;
+    grow_hot(net);
+    assert_int_equal(pthread_create(&thread, NULL, send_soon, net), 0);
+    uint64_t start_ns = fastnet_now_ns();
+    assert_int_equal(fastnet_poll(net->server, &event, 1, 9000000), 1);
+    assert_true(fastnet_now_ns() - start_ns < 5 * FN_NS_PER_S);
+    pthread_join(thread, NULL);
+    test_net_destroy(net);
+}
+
+static void other_loops_are_told_of_datagrams_after_a_hot_loop(void **state)
+{
+    (void)state;
+    test_net *net = connected(0, 0);
+    grow_hot(net);
+    struct pollfd row = {.fd = fastnet_endpoint_fd(net->server), .events = POLLIN};
+    for (int i = 0; i < 1000; i++)
+        exchange(net);
+    assert_true(net->server->datagrams.watched);
+    fastnet_send(net->client, net->to_server, 1, "x", 1);
+    fastnet_flush(net->client);
+    if (row.fd >= 0)
+        assert_int_equal(poll(&row, 1, 5000), 1);
+    test_net_destroy(net);
+}
+
 /* --- what is done meanwhile --- */
 
 static void echo(test_net *net, uint8_t channel)
@@ -229,6 +293,8 @@ int main(void)
         cmocka_unit_test(what_was_sent_is_worth_one_spin),
         cmocka_unit_test(an_empty_look_costs_one_system_call),
         cmocka_unit_test(wake_ends_a_spin),
+        cmocka_unit_test(who_waits_after_a_hot_loop_is_told_of_datagrams),
+        cmocka_unit_test(other_loops_are_told_of_datagrams_after_a_hot_loop),
         cmocka_unit_test(packets_are_prepared_while_nothing_comes),
         cmocka_unit_test(reliable_round_trips_cost_two_datagrams),
         cmocka_unit_test(warming_is_off_by_default),

@@ -130,8 +130,10 @@ static int send_to(FastNetEndpoint *endpoint, fn_peer *peer, uint8_t channel, co
     if (peer->conn == NULL)
         return FASTNET_ERR_STATE;
     int code = fn_conn_send(peer->conn, endpoint->now_ns, channel, data, data_len, options);
-    if (code == FASTNET_OK)
+    if (code == FASTNET_OK) {
         fn_peer_touch(endpoint, peer);
+        endpoint->unsent = true;
+    }
     return code;
 }
 
@@ -153,10 +155,8 @@ int32_t fn_send_at_once(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint8_
         return FASTNET_ERR_PEER;
     uint64_t now_ns = fn_endpoint_clock(endpoint);
     int code = send_to(endpoint, peer, channel, data, data_len, NULL);
-    if (code == FASTNET_OK) {
-        fn_session_flush(endpoint, peer, now_ns);
-        fn_datagrams_send(endpoint, now_ns);
-    }
+    if (code == FASTNET_OK)
+        fn_session_send_now(endpoint, peer, now_ns);
     return code;
 }
 

@@ -48,6 +48,7 @@ static void init_parts(fn_conn *conn, uint8_t *memory, uint64_t now_ns)
     conn->loss.first_rtt_ns = FN_NEVER;
     conn->pace_at_ns = FN_NEVER;
     conn->active = FN_CONN_PATH_UNKNOWN;
+    conn->skip_in = fn_conn_draw_skip(conn);
     conn->config.stream_after_ns = fn_add_saturating(now_ns, config->stream_after_ns);
 }
 

@@ -101,6 +101,7 @@ struct fn_conn {
     uint64_t quiet_ns;        /* when transmit last had nothing to send */
     uint64_t clock_at_ns;     /* a PING rides along from then on */
     uint32_t acks_only;       /* packets in a row that asked for no ack */
+    uint32_t skip_in;         /* packets until a number is skipped */
     uint8_t state;            /* fn_conn_state */
     uint8_t active;           /* path id */
     uint8_t datagram_path;    /* a client's UDP path, also while a stream is in use */
@@ -150,6 +151,11 @@ bool fn_loss_make_room(fn_conn *conn, uint64_t now_ns);
 void fn_loss_abandon_refused(fn_conn *conn, uint8_t path, size_t bytes, uint64_t now_ns);
 /* All that left on a path that is gone counts as lost. */
 void fn_loss_abandon_path(fn_conn *conn, uint8_t path, uint64_t now_ns);
+
+/* --- packet_out.c --- */
+
+/* After how many packets a number is skipped. */
+uint32_t fn_conn_draw_skip(const fn_conn *conn);
 
 /* --- report.c --- */
 

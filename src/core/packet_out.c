@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    SKIP_ONE_IN = 256,      /* numbers never sent: RFC 9000 §21.4 */
+    SKIP_PACKETS_MAX = 512, /* between numbers never sent, half of it on average: RFC 9000 §21.4 */
     ACKS_ONLY_MAX = 32,     /* then one asks for an ack, so that old ranges can be forgotten */
     PADDED_BY_CLIENT = 4,   /* challenges of a path */
     RECORDS_PER_PACKET = 2, /* itself, and a skipped number after it */
@@ -104,6 +104,17 @@ static void account(packet_out *packet, size_t bytes)
         fn_bucket_take(&conn->rate_max, bytes, packet->now_ns);
 }
 
+uint32_t fn_conn_draw_skip(const fn_conn *conn)
+{
+    return fn_random_below(conn->shared.random, SKIP_PACKETS_MAX);
+}
+
+static void skip_number(fn_conn *conn)
+{
+    fn_sent_skip(&conn->sent);
+    conn->skip_in = fn_conn_draw_skip(conn);
+}
+
 static size_t finish(packet_out *packet)
 {
     fn_conn *conn = packet->conn;
@@ -113,8 +124,8 @@ static size_t finish(packet_out *packet)
                       packet->datagram + packet->header_bytes, frames_bytes);
     size_t bytes = packet->header_bytes + frames_bytes + FN_WIRE_TAG_BYTES;
     account(packet, bytes);
-    if (fn_random_below(conn->shared.random, SKIP_ONE_IN) == 0)
-        fn_sent_skip(&conn->sent);
+    if (conn->skip_in-- == 0)
+        skip_number(conn);
     return bytes;
 }
 
@@ -125,14 +136,13 @@ static void write_ack(packet_out *packet)
     fn_conn *conn = packet->conn;
     if (!fn_ack_wanted(&conn->acks))
         return;
-    uint8_t frame[ACK_BYTES_MAX];
-    fn_writer writer =
-        fn_writer_make(frame, fn_min_size(sizeof frame, fn_writer_left(&packet->writer)));
+    size_t bytes_max = fn_min_size(ACK_BYTES_MAX, fn_writer_left(&packet->writer));
+    fn_writer writer = fn_writer_make(packet->writer.at, bytes_max);
     uint64_t delay_us = fn_ack_delay_ns(&conn->acks, packet->now_ns) / FN_NS_PER_US;
     packet->has_ack = fn_frame_write_ack(&writer, &conn->acks, delay_us);
     if (!packet->has_ack)
         return;
-    fn_write_bytes(&packet->writer, frame, fn_writer_bytes(&writer));
+    fn_write_reserve(&packet->writer, fn_writer_bytes(&writer));
     uint64_t largest = fn_ack_range_at(&conn->acks, 0).last;
     note(packet, &(fn_sent_note){.type = FN_FRAME_ACK, .value = largest});
 }

@@ -104,9 +104,15 @@ static void push_closed(fn_conn *conn, uint64_t now_ns)
         conn->muted = true; /* nothing comes after it */
 }
 
+static bool has_something(const fn_conn *conn)
+{
+    return conn->connected_pending || conn->path_pending || conn->closing.pending ||
+           !fn_list_empty(&conn->ready) || !fn_list_empty(&conn->notices);
+}
+
 void fn_report_pump(fn_conn *conn, uint64_t now_ns)
 {
-    if (!is_open(conn) || !push_states(conn, now_ns))
+    if (!has_something(conn) || !is_open(conn) || !push_states(conn, now_ns))
         return;
     while (push_message(conn, now_ns)) {
     }
@@ -118,8 +124,5 @@ void fn_report_pump(fn_conn *conn, uint64_t now_ns)
 
 bool fn_report_waiting(const fn_conn *conn)
 {
-    if (!is_open(conn) || fn_events_room(conn->shared.events) == 0)
-        return false;
-    return conn->connected_pending || conn->path_pending || conn->closing.pending ||
-           !fn_list_empty(&conn->ready) || !fn_list_empty(&conn->notices);
+    return has_something(conn) && is_open(conn) && fn_events_room(conn->shared.events) > 0;
 }
