@@ -13,15 +13,16 @@
 
 enum {
     AHEAD_PACKETS = 4,
-    AHEAD_TEXT_BYTES_MAX = 1280,
+    AHEAD_TEXT_BYTES_MAX = 1472,
     AHEAD_TAG_BYTES = 16,
     AHEAD_AAD_BYTES_MAX = 16,
     AHEAD_BLOCK_BYTES = 64, /* the first block of keystream is the one-time key */
+    AHEAD_STREAM_BYTES = AHEAD_BLOCK_BYTES + AHEAD_TEXT_BYTES_MAX,
 };
 
 typedef struct ahead_slot {
     uint64_t number; /* 0 = empty */
-    uint8_t stream[AHEAD_BLOCK_BYTES + AHEAD_TEXT_BYTES_MAX];
+    uint8_t stream[AHEAD_STREAM_BYTES];
 } ahead_slot;
 
 /* One direction. The packet that comes next is at least number 1. */
@@ -45,5 +46,11 @@ void ahead_seal(ahead *a, uint64_t number, const uint8_t *aad, size_t aad_bytes,
 /* In place; the tag stands behind the text. */
 bool ahead_open(ahead *a, uint64_t number, const uint8_t *aad, size_t aad_bytes, uint8_t *text,
                 size_t text_bytes);
+
+/* The same with nothing prepared: one run of keystream, one XOR, one MAC. */
+void ahead_seal_now(const uint8_t key[32], const uint8_t nonce[12], const uint8_t *aad,
+                    size_t aad_bytes, uint8_t *text, size_t text_bytes);
+bool ahead_open_now(const uint8_t key[32], const uint8_t nonce[12], const uint8_t *aad,
+                    size_t aad_bytes, uint8_t *text, size_t text_bytes);
 
 #endif

@@ -1,9 +1,20 @@
 #include "common/sealing.h"
 
+#include "common/ahead.h"
 #include "common/report.h"
 
 #include <sodium.h>
 #include <string.h>
+
+enum { OPENSSL_FROM = 512 };
+
+sealing_backend sealing_fastest(size_t text_bytes)
+{
+    if (sodium_init() >= 0 && sodium_runtime_has_avx2() && text_bytes <= AHEAD_TEXT_BYTES_MAX) {
+        return SEALING_RUN;
+    }
+    return text_bytes < OPENSSL_FROM ? SEALING_SODIUM : SEALING_OPENSSL;
+}
 
 void sealing_init(sealing *s, sealing_backend backend, bool seals, uint32_t id)
 {
@@ -16,7 +27,7 @@ void sealing_init(sealing *s, sealing_backend backend, bool seals, uint32_t id)
     if (sodium_init() < 0) {
         bench_fail("libsodium does not start");
     }
-    if (backend == SEALING_SODIUM) {
+    if (backend != SEALING_OPENSSL) {
         return;
     }
     s->context = EVP_CIPHER_CTX_new();
@@ -35,6 +46,10 @@ void sealing_free(sealing *s)
 void sealing_encrypt(sealing *s, const uint8_t *nonce, const uint8_t *aad, size_t aad_bytes,
                      uint8_t *text, size_t text_bytes)
 {
+    if (s->backend == SEALING_RUN) {
+        ahead_seal_now(s->key, nonce, aad, aad_bytes, text, text_bytes);
+        return;
+    }
     if (s->backend == SEALING_SODIUM) {
         crypto_aead_chacha20poly1305_ietf_encrypt_detached(
             text, text + text_bytes, NULL, text, text_bytes, aad, aad_bytes, NULL, nonce, s->key);
@@ -51,6 +66,9 @@ void sealing_encrypt(sealing *s, const uint8_t *nonce, const uint8_t *aad, size_
 bool sealing_decrypt(sealing *s, const uint8_t *nonce, const uint8_t *aad, size_t aad_bytes,
                      uint8_t *text, size_t text_bytes)
 {
+    if (s->backend == SEALING_RUN) {
+        return ahead_open_now(s->key, nonce, aad, aad_bytes, text, text_bytes);
+    }
     if (s->backend == SEALING_SODIUM) {
         return crypto_aead_chacha20poly1305_ietf_decrypt_detached(text, NULL, text, text_bytes,
                                                                   text + text_bytes, aad, aad_bytes,

@@ -50,8 +50,10 @@ static void make_peers(const bench_options *options, bool server)
     }
     for (uint32_t i = 0; i < (uint32_t)options->clients; i++) {
         uint32_t to_server = i | CLIENT_BIT;
-        sealing_init(&fan.peers[i].seal, SEALING_SODIUM, true, server ? i : to_server);
-        sealing_init(&fan.peers[i].open, SEALING_SODIUM, false, server ? to_server : i);
+        sealing_init(&fan.peers[i].seal, sealing_fastest(FANOUT_STATE_BYTES), true,
+                     server ? i : to_server);
+        sealing_init(&fan.peers[i].open, sealing_fastest(FANOUT_INPUT_BYTES), false,
+                     server ? to_server : i);
     }
 }
 

@@ -2,8 +2,7 @@
  * throughput.c: how many sealed datagrams one core can send, and one core can receive, when nothing
  * else is done: no acknowledgements, no congestion control, no queues. Channel "gso" cuts one large
  * send into datagrams in the kernel (UDP_SEGMENT) and receives several at once (UDP_GRO); "mmsg"
- * uses sendmmsg and recvmmsg. Cipher: libsodium below 512 bytes and OpenSSL from there on, each
- * where it is the faster one.
+ * uses sendmmsg and recvmmsg. Cipher: the fastest there is for the size (sealing_fastest).
  */
 #include "common/clock.h"
 #include "common/options.h"
@@ -20,7 +19,6 @@
 enum {
     BATCH = 32,
     SEGMENTS_MAX = 40, /* in one UDP_SEGMENT send: below 64 KiB and below the kernel's 64 */
-    OPENSSL_FROM = 512,
     ROOM = 65536
 };
 
@@ -30,11 +28,6 @@ typedef struct totals {
 
 static uint8_t buffer[BATCH][ROOM];
 static const char channels[] = "gso, mmsg";
-
-static sealing_backend backend_for(const bench_options *options)
-{
-    return options->bytes < OPENSSL_FROM ? SEALING_SODIUM : SEALING_OPENSSL;
-}
 
 static void report(const char *kind, const totals *sum)
 {
@@ -105,7 +98,7 @@ static int serve(const bench_options *options)
 
     sealing s;
     totals sum = {0};
-    sealing_init(&s, backend_for(options), false, 1);
+    sealing_init(&s, sealing_fastest((size_t)options->bytes), false, 1);
     while (!bench_stopped()) {
         uint64_t before = sum.datagrams;
         if (receive_batch(fd, &s, &sum) <= 0) {
@@ -177,7 +170,7 @@ static int run(const bench_options *options)
     uint64_t seconds = options->seconds > 0 ? (uint64_t)options->seconds : 1;
     sealing s;
     totals sum = {.first_ns = bench_now_ns(), .cpu_ns = bench_cpu_ns(0)};
-    sealing_init(&s, backend_for(options), true, 1);
+    sealing_init(&s, sealing_fastest((size_t)options->bytes), true, 1);
     while (!bench_stopped() && bench_now_ns() - sum.first_ns < seconds * BENCH_NS_PER_S) {
         (segmented ? send_segmented : send_batch)(fd, &s, (size_t)options->bytes, &sum);
     }

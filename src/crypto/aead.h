@@ -1,8 +1,9 @@
 /*
  * aead.h: ChaCha20-Poly1305 as RFC 8439 section 2.8 defines it, for datagrams.
  *
- * One file hides the library that does the work, so that another can be chosen, by size if need
- * be, without a caller noticing. Nothing here allocates.
+ * Hides what does the work: with AVX2 one run of keystream and one MAC for packets that fit a
+ * datagram (aead_run.h), else libsodium's own AEAD (docs/decisions/0009-aead-by-size.md). The bytes
+ * are the same. Nothing here allocates.
  *
  * The nonce of a packet is the IV xor its packet number (64 bits, big endian, in the last eight
  * bytes), as in RFC 9001 section 5.3. A packet number is sealed at most once with a key: that is
@@ -42,6 +43,9 @@ void fn_aead_seal(const fn_aead_key *key, uint64_t packet_number, const uint8_t 
  * holds is not specified. */
 bool fn_aead_open(const fn_aead_key *key, uint64_t packet_number, const uint8_t *aad,
                   size_t aad_bytes, uint8_t *sealed, size_t sealed_bytes);
+
+/* The nonce of that packet. */
+void fn_aead_nonce(const fn_aead_key *key, uint64_t packet_number, uint8_t nonce[FN_AEAD_IV_BYTES]);
 
 /* Erases the key in a way the compiler keeps. */
 void fn_aead_key_wipe(fn_aead_key *key);

@@ -4,7 +4,9 @@
 #include "base/rng.h"
 #include "crypto/test_hex.h"
 
+#include <openssl/evp.h>
 #include <setjmp.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -116,6 +118,76 @@ static void test_every_length_round_trips_and_stays_inside(void **state)
     }
 }
 
+/* --- the same bytes, whoever computes them --- */
+
+enum { COMPARED_BYTES_MAX = 1500, COMPARED_AAD_BYTES_MAX = 20 };
+
+typedef struct packet {
+    fn_aead_key key;
+    uint64_t number;
+    uint8_t nonce[FN_AEAD_IV_BYTES];
+    uint8_t aad[COMPARED_AAD_BYTES_MAX];
+    size_t aad_bytes;
+    uint8_t text[COMPARED_BYTES_MAX];
+    size_t text_bytes;
+} packet;
+
+static void draw_packet(fn_rng *rng, size_t text_bytes, packet *p)
+{
+    fn_rng_bytes(rng, p, sizeof *p);
+    p->text_bytes = text_bytes;
+    p->aad_bytes = text_bytes % (COMPARED_AAD_BYTES_MAX + 1);
+    memcpy(p->nonce, p->key.iv, sizeof p->nonce);
+    for (int i = 0; i < 8; i++)
+        p->nonce[11 - i] ^= (uint8_t)(p->number >> (8 * i));
+}
+
+static void seal_by_libsodium(const packet *p, uint8_t *out)
+{
+    crypto_aead_chacha20poly1305_ietf_encrypt_detached(out, out + p->text_bytes, NULL, p->text,
+                                                       p->text_bytes, p->aad, p->aad_bytes, NULL,
+                                                       p->nonce, p->key.key);
+}
+
+static void seal_by_openssl(const packet *p, uint8_t *out)
+{
+    int written = 0;
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    assert_int_equal(
+        EVP_EncryptInit_ex(context, EVP_chacha20_poly1305(), NULL, p->key.key, p->nonce), 1);
+    assert_int_equal(EVP_EncryptUpdate(context, NULL, &written, p->aad, (int)p->aad_bytes), 1);
+    assert_int_equal(EVP_EncryptUpdate(context, out, &written, p->text, (int)p->text_bytes), 1);
+    assert_int_equal(EVP_EncryptFinal_ex(context, out + p->text_bytes, &written), 1);
+    assert_int_equal(
+        EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, FN_AEAD_TAG_BYTES, out + p->text_bytes),
+        1);
+    EVP_CIPHER_CTX_free(context);
+}
+
+static void test_libsodium_and_openssl_make_the_same_bytes(void **state)
+{
+    (void)state;
+    static packet p;
+    static uint8_t ours[COMPARED_BYTES_MAX + FN_AEAD_TAG_BYTES];
+    static uint8_t theirs[2][COMPARED_BYTES_MAX + FN_AEAD_TAG_BYTES];
+    fn_rng rng;
+    fn_rng_init(&rng, 8439);
+    for (size_t bytes = 0; bytes <= COMPARED_BYTES_MAX; bytes++) {
+        size_t all = bytes + FN_AEAD_TAG_BYTES;
+        draw_packet(&rng, bytes, &p);
+        seal_by_libsodium(&p, theirs[0]);
+        seal_by_openssl(&p, theirs[1]);
+        memcpy(ours, p.text, bytes);
+        fn_aead_seal(&p.key, p.number, p.aad, p.aad_bytes, ours, bytes);
+        assert_memory_equal(ours, theirs[0], all);
+        assert_memory_equal(ours, theirs[1], all);
+        assert_true(fn_aead_open(&p.key, p.number, p.aad, p.aad_bytes, ours, all));
+        assert_memory_equal(ours, p.text, bytes);
+        theirs[0][bytes % all] ^= 1;
+        assert_false(fn_aead_open(&p.key, p.number, p.aad, p.aad_bytes, theirs[0], all));
+    }
+}
+
 /* Any single flipped bit of text, tag or aad, a wrong packet number, and any shortening. */
 static void test_forgeries_are_refused_and_show_nothing(void **state)
 {
@@ -164,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_every_length_round_trips_and_stays_inside),
+        cmocka_unit_test(test_libsodium_and_openssl_make_the_same_bytes),
         cmocka_unit_test(test_forgeries_are_refused_and_show_nothing),
         cmocka_unit_test(test_wipe),
     };

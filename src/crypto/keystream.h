@@ -16,25 +16,21 @@
 #define FN_CRYPTO_KEYSTREAM_H
 
 #include "crypto/aead.h"
+#include "crypto/aead_run.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    FN_KEYSTREAM_SLOTS = 4,         /* packet numbers ahead; a power of two */
-    FN_KEYSTREAM_TEXT_BYTES = 1472, /* longest text that a slot serves */
-    FN_KEYSTREAM_AAD_BYTES_MAX = 16
+    FN_KEYSTREAM_SLOTS = 4, /* packet numbers ahead; a power of two */
+    FN_KEYSTREAM_TEXT_BYTES = FN_AEAD_RUN_TEXT_BYTES,
+    FN_KEYSTREAM_AAD_BYTES_MAX = FN_AEAD_RUN_AAD_BYTES_MAX
 };
 
-/* One run of keystream from block 0 on: the MAC's key, then (from byte 64) what the text is xored
- * with. When the packet comes, the associated data takes the end of block 0 and the ciphertext the
- * keystream's place, so that what the MAC is computed over (RFC 8439 section 2.8) lies there in one
- * piece. */
 typedef struct fn_keystream_slot {
     uint64_t number;
-    uint32_t text_bytes;                              /* of keystream behind block 0; 0 = empty */
-    uint8_t bytes[64 + FN_KEYSTREAM_TEXT_BYTES + 32]; /* and padding, and the lengths */
+    fn_aead_run run; /* empty: nothing is prepared */
 } fn_keystream_slot;
 
 typedef struct fn_keystream {

@@ -137,7 +137,7 @@ static void no_keystream_serves_twice(void **state)
     assert_false(fn_keystream_seal(&keystream, 102, NULL, 0, buffer, 64));
     const fn_keystream_slot *slot = &keystream.slots[102 % FN_KEYSTREAM_SLOTS];
     for (size_t i = 0; i < 64 + 64; i++)
-        assert_int_equal(slot->bytes[i], 0);
+        assert_int_equal(slot->run.bytes[i], 0);
     assert_int_equal(keystream.hits, 1);
 }
 
@@ -186,9 +186,9 @@ static void wiping_leaves_nothing(void **state)
     prepare_all(&keystream, &key, 0);
     fn_keystream_wipe(&keystream);
     for (uint32_t i = 0; i < FN_KEYSTREAM_SLOTS; i++) {
-        assert_int_equal(keystream.slots[i].text_bytes, 0);
-        for (size_t at = 0; at < sizeof keystream.slots[i].bytes; at++)
-            assert_int_equal(keystream.slots[i].bytes[at], 0);
+        assert_int_equal(keystream.slots[i].run.text_bytes, 0);
+        for (size_t at = 0; at < sizeof keystream.slots[i].run.bytes; at++)
+            assert_int_equal(keystream.slots[i].run.bytes[at], 0);
     }
 }
 
