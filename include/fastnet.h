@@ -323,7 +323,8 @@ FASTNET_API void fastnet_connect_options_init_sized(FastNetConnectOptions *optio
 FASTNET_API FastNetResult fastnet_endpoint_create(const FastNetConfig *config,
                                                   FastNetEndpoint **out);
 
-/* Says goodbye to every peer (one datagram each, no waiting) and frees everything. NULL is fine. */
+/* Says goodbye to every peer (one datagram each, no waiting) and frees everything. NULL is fine; a
+ * shard ends with the others only (fastnet/shards.h). */
 FASTNET_API void fastnet_endpoint_destroy(FastNetEndpoint *endpoint);
 
 /* --- connecting ----------------------------------------------------------------------- */
@@ -515,6 +516,9 @@ typedef struct FastNetEndpointStats {
     uint64_t spins_answered;      /* ... and found one */
     uint64_t packets_prepared;    /* whose keystream was made while there was nothing else to do */
     uint64_t warming_datagrams;   /* see FastNetConfig.keep_warm_us */
+    uint64_t handed_over;         /* shards: connections that went to the one they named ... */
+    uint64_t hand_overs_refused;  /* ... or were closed because too many waited there */
+    uint64_t forwarded_datagrams; /* shards: came here, named another one, and went there */
 } FastNetEndpointStats;
 
 /* Copies the endpoint's numbers. Returns OK or ERR_ARGUMENT. */
@@ -577,7 +581,8 @@ FASTNET_API const char *fastnet_connect_error_text(void);
 /* --- operations ----------------------------------------------------------------------- */
 
 /*
- * Loads certificate and key anew; sessions that exist go on, new ones get the new certificate.
+ * Loads certificate and key anew; sessions that exist go on, new ones get the new certificate. On a
+ * shard it does so for all of them (fastnet/shards.h).
  *
  * Blocks:    reads two files. Returns: OK; ERR_CERTIFICATE (nothing changed); ERR_STATE (not
  *            listening).

@@ -68,6 +68,7 @@ static int open_socket(FastNetEndpoint *endpoint, const fn_address *remote, fn_i
     fn_datagrams *datagrams = &endpoint->datagrams;
     fn_udp_options options = {
         .local = local_for(endpoint, remote),
+        .port_use = fn_shard_port_use(endpoint),
         .settings = endpoint->config.socket,
     };
     int code = fn_udp_open(&datagrams->udp, &options, error);
@@ -224,10 +225,12 @@ static void handle(FastNetEndpoint *endpoint, const fn_address *from, uint8_t *d
                    uint64_t now_ns)
 {
     fn_peer *peer = NULL;
-    if (bytes > HEADER_BYTES && (data[0] & TOP_BITS_MASK) == TOP_BITS_SESSION)
+    bool sealed = bytes > HEADER_BYTES && (data[0] & TOP_BITS_MASK) == TOP_BITS_SESSION;
+    if (sealed)
         peer = find_peer(endpoint, fn_load_be32(data + 1));
     if (peer == NULL) {
-        endpoint->datagrams.unknown++;
+        if (!sealed || !fn_shard_forward(endpoint, from, data, bytes))
+            endpoint->datagrams.unknown++;
     } else if (fn_session_receive(endpoint, peer, now_ns, from, data, bytes) == FN_CONN_DROPPED) {
         endpoint->datagrams.rejected++;
     } else {
@@ -243,21 +246,43 @@ static bool has_room(const FastNetEndpoint *endpoint)
     return fn_events_room(&endpoint->events) > capacity / 2;
 }
 
-bool fn_datagrams_handle(FastNetEndpoint *endpoint, fn_peer *peer, uint8_t path,
-                         const uint8_t *data, size_t bytes, uint64_t now_ns)
+fn_datagram *fn_datagrams_spare(FastNetEndpoint *endpoint)
 {
     fn_datagrams *datagrams = &endpoint->datagrams;
     bool waiting = datagrams->inbound_next < datagrams->inbound_filled;
     if (waiting || datagrams->inbound_filled == datagrams->inbound_count || !has_room(endpoint))
-        return false;
-    uint8_t *copy = datagrams->inbound[datagrams->inbound_filled].data;
-    uint32_t events = fn_ring_count(&endpoint->events.ring);
-    memcpy(copy, data, bytes);
-    if (fn_session_receive_on(endpoint, peer, now_ns, path, copy, bytes) == FN_CONN_DROPPED)
-        datagrams->rejected++;
-    if (fn_ring_count(&endpoint->events.ring) != events)
+        return NULL;
+    return &datagrams->inbound[datagrams->inbound_filled];
+}
+
+/* The spare buffer is free again unless an event points into it. */
+static void keep_spare(FastNetEndpoint *endpoint, uint32_t events_before)
+{
+    fn_datagrams *datagrams = &endpoint->datagrams;
+    if (fn_ring_count(&endpoint->events.ring) != events_before)
         datagrams->inbound_next = ++datagrams->inbound_filled;
+}
+
+bool fn_datagrams_handle(FastNetEndpoint *endpoint, fn_peer *peer, uint8_t path,
+                         const uint8_t *data, size_t bytes, uint64_t now_ns)
+{
+    fn_datagram *spare = fn_datagrams_spare(endpoint);
+    if (spare == NULL)
+        return false;
+    uint32_t events = fn_ring_count(&endpoint->events.ring);
+    memcpy(spare->data, data, bytes);
+    if (fn_session_receive_on(endpoint, peer, now_ns, path, spare->data, bytes) == FN_CONN_DROPPED)
+        endpoint->datagrams.rejected++;
+    keep_spare(endpoint, events);
     return true;
+}
+
+void fn_datagrams_take(FastNetEndpoint *endpoint, const fn_datagram *spare, uint64_t now_ns)
+{
+    uint32_t events = fn_ring_count(&endpoint->events.ring);
+    fn_address from = spare->address;
+    handle(endpoint, &from, spare->data, spare->length, now_ns);
+    keep_spare(endpoint, events);
 }
 
 /* The system may hand over several datagrams of one sender in one buffer. */

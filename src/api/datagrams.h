@@ -92,6 +92,13 @@ bool fn_datagrams_receive(FastNetEndpoint *endpoint, uint64_t now_ns);
 bool fn_datagrams_handle(FastNetEndpoint *endpoint, struct fn_peer *peer, uint8_t path,
                          const uint8_t *data, size_t bytes, uint64_t now_ns);
 
+/* Where a datagram goes that did not come out of the socket: data and capacity are there. NULL: no
+ * place is free, because events wait for the application. */
+fn_datagram *fn_datagrams_spare(FastNetEndpoint *endpoint);
+
+/* Address, data and length of the spare one were filled in: it is handled like a received one. */
+void fn_datagrams_take(FastNetEndpoint *endpoint, const fn_datagram *spare, uint64_t now_ns);
+
 /* The next free slot of the send batch; NULL when the socket is full. */
 fn_send_slot *fn_datagrams_slot(FastNetEndpoint *endpoint);
 

@@ -167,7 +167,7 @@ static void free_endpoint(FastNetEndpoint *endpoint)
     fn_blocks_free(&blocks);
 }
 
-void fastnet_endpoint_destroy(FastNetEndpoint *endpoint)
+void fn_endpoint_destroy(FastNetEndpoint *endpoint)
 {
     if (endpoint == NULL)
         return;
@@ -176,10 +176,15 @@ void fastnet_endpoint_destroy(FastNetEndpoint *endpoint)
     free_endpoint(endpoint);
 }
 
+void fastnet_endpoint_destroy(FastNetEndpoint *endpoint)
+{
+    if (endpoint != NULL && endpoint->shard.group == NULL)
+        fn_endpoint_destroy(endpoint);
+}
+
 /* --- create --- */
 
-/* The config is large: it is read into the endpoint's own memory. */
-static int allocate(const FastNetConfig *config, FastNetEndpoint **out, fn_failure *failure)
+int fn_endpoint_memory(const FastNetConfig *config, fn_memory *memory, fn_failure *failure)
 {
     FastNetAllocator allocator = {0};
     if (config->struct_size >= offsetof(FastNetConfig, socket) &&
@@ -189,7 +194,17 @@ static int allocate(const FastNetConfig *config, FastNetEndpoint **out, fn_failu
         return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
                               "allocator has only one of alloc and free; it needs both or none");
     }
-    fn_blocks blocks = {.memory = fn_allocator_memory(&allocator)};
+    *memory = fn_allocator_memory(&allocator);
+    return FASTNET_OK;
+}
+
+/* The config is large: it is read into the endpoint's own memory. */
+static int allocate(const FastNetConfig *config, FastNetEndpoint **out, fn_failure *failure)
+{
+    fn_blocks blocks = {0};
+    int code = fn_endpoint_memory(config, &blocks.memory, failure);
+    if (code != FASTNET_OK)
+        return code;
     *out = fn_blocks_take(&blocks, sizeof **out, true);
     if (*out == NULL)
         return no_memory("the endpoint", failure);
@@ -197,18 +212,22 @@ static int allocate(const FastNetConfig *config, FastNetEndpoint **out, fn_failu
     return FASTNET_OK;
 }
 
-int fn_endpoint_create(const FastNetConfig *config, FastNetEndpoint **out, fn_failure *failure)
+int fn_endpoint_create(const FastNetConfig *config, const fn_shard *place, FastNetEndpoint **out,
+                       fn_failure *failure)
 {
     int code = allocate(config, out, failure);
     if (code != FASTNET_OK)
         return code;
     FastNetEndpoint *endpoint = *out;
     assert(endpoint != NULL);
+    if (place != NULL)
+        endpoint->shard = *place;
     code = fn_config_read(config, &endpoint->config, failure);
     if (code == FASTNET_OK) {
         const FastNetConfig *given = &endpoint->config.given;
         endpoint->report.log = (fn_log){given->log, given->log_user, given->log_level};
         fn_spin_init(&endpoint->spin, given->spin_us);
+        fn_shard_set_ports(endpoint);
         code = init_parts(endpoint, failure);
     }
     if (code != FASTNET_OK) {
@@ -225,7 +244,7 @@ FastNetResult fastnet_endpoint_create(const FastNetConfig *config, FastNetEndpoi
         *out = NULL;
     if (config == NULL || out == NULL)
         return fn_connect_error_set(FASTNET_ERR_ARGUMENT, "config or out is NULL");
-    int code = fn_endpoint_create(config, out, &failure);
+    int code = fn_endpoint_create(config, NULL, out, &failure);
     if (code == FASTNET_OK)
         fn_connect_error_clear();
     else

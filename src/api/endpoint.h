@@ -10,7 +10,8 @@
  *   peers       who is who              session    the connection of a peer
  *   delivery    events for the caller   timers     everybody's deadlines
  *   trust       roots and pins          spin       when a wait blocks
- *   spare       what idle time is for   poll       the order in which all of this gets its turn
+ *   spare       what idle time is for   shard      others that share its ports
+ *   poll        the order in which all of this gets its turn
  */
 #ifndef FN_API_ENDPOINT_H
 #define FN_API_ENDPOINT_H
@@ -27,6 +28,7 @@
 #include "api/link.h"
 #include "api/peer.h"
 #include "api/report.h"
+#include "api/shard.h"
 #include "api/spare.h"
 #include "api/spin.h"
 #include "api/timer.h"
@@ -91,6 +93,7 @@ struct FastNetEndpoint {
     fn_delivery delivery;
     fn_spin spin;
     fn_spare spare;
+    fn_shard shard;
     fn_endpoint_counters counters;
     FastNetPeerId client_peer; /* of the short form */
     uint64_t now_ns;           /* the last time that the clock was read */
@@ -107,7 +110,15 @@ struct FastNetEndpoint {
 /* Reads the clock into now_ns. */
 uint64_t fn_endpoint_clock(FastNetEndpoint *endpoint);
 
-/* Like fastnet_endpoint_create; the sentence goes into failure only. */
-int fn_endpoint_create(const FastNetConfig *config, FastNetEndpoint **out, fn_failure *failure);
+/* Like fastnet_endpoint_create; the sentence goes into failure only. place: as which shard; NULL =
+ * it is none. */
+int fn_endpoint_create(const FastNetConfig *config, const fn_shard *place, FastNetEndpoint **out,
+                       fn_failure *failure);
+
+/* Like fastnet_endpoint_destroy, of a shard too. */
+void fn_endpoint_destroy(FastNetEndpoint *endpoint);
+
+/* The config's allocator. ERR_ARGUMENT: half of it is missing. */
+int fn_endpoint_memory(const FastNetConfig *config, fn_memory *memory, fn_failure *failure);
 
 #endif

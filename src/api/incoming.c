@@ -41,7 +41,8 @@ static int listen_on(FastNetEndpoint *endpoint, fn_failure *failure)
     fn_io_error error;
     fn_address local;
     fn_incoming *incoming = &endpoint->incoming;
-    fn_tcp_listen_options options = {.local = endpoint->config.bind_address};
+    fn_tcp_listen_options options = {.local = endpoint->config.bind_address,
+                                     .port_use = fn_shard_port_use(endpoint)};
     options.local.port = endpoint->config.given.tls_port;
     int code = fn_tcp_listen(&incoming->listener, &options, &error);
     if (code != FASTNET_OK)
@@ -63,8 +64,10 @@ int fn_incoming_open(FastNetEndpoint *endpoint, fn_failure *failure)
         return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for the admission table");
     if (!given->listen)
         return FASTNET_OK;
-    fn_tls_context *context = fn_trust_identity(&endpoint->trust, given->certificate_path,
-                                                given->private_key_path, failure);
+    fn_tls_context *context = fn_shard_identity(endpoint);
+    if (context == NULL)
+        context = fn_trust_identity(&endpoint->trust, given->certificate_path,
+                                    given->private_key_path, failure);
     if (context == NULL)
         return failure->code;
     endpoint->links.config.server_tls = context;

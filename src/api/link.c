@@ -79,6 +79,13 @@ static void make_room(FastNetEndpoint *endpoint)
         fn_link_destroy(endpoint, FN_CONTAINER_OF(oldest, fn_link, ending));
 }
 
+static void enter(fn_links *links, fn_link *link)
+{
+    link->index = links->free[--links->free_count];
+    link->generation = ++links->next_generation;
+    links->rows[link->index] = link;
+}
+
 fn_link *fn_link_create(FastNetEndpoint *endpoint, fn_tcp tcp, const fn_address *remote,
                         bool is_incoming)
 {
@@ -93,14 +100,12 @@ fn_link *fn_link_create(FastNetEndpoint *endpoint, fn_tcp tcp, const fn_address 
     link->tcp = tcp;
     link->remote = *remote;
     link->is_incoming = is_incoming;
-    link->index = links->free[--links->free_count];
-    link->generation = ++links->next_generation;
-    links->rows[link->index] = link;
+    enter(links, link);
     fn_timer_init(&link->timer, timer_fired);
     return link;
 }
 
-void fn_link_destroy(FastNetEndpoint *endpoint, fn_link *link)
+void fn_link_leave(FastNetEndpoint *endpoint, fn_link *link)
 {
     fn_links *links = &endpoint->links;
     fn_list_remove(&link->work);
@@ -108,12 +113,22 @@ void fn_link_destroy(FastNetEndpoint *endpoint, fn_link *link)
     fn_timer_set(endpoint, &link->timer, FN_NEVER);
     if (link->is_incoming)
         fn_admission_end(&endpoint->incoming.admission, &link->admission);
-    fn_handshake_destroy(&link->handshake);
     fn_poller_remove(&endpoint->poller, link->tcp.handle);
-    fn_tcp_close(&link->tcp);
     links->rows[link->index] = NULL;
     links->free[links->free_count++] = link->index;
-    fn_memory_free(&endpoint->blocks.memory, link, sizeof *link);
+}
+
+void fn_link_free(const fn_memory *memory, fn_link *link)
+{
+    fn_handshake_destroy(&link->handshake);
+    fn_tcp_close(&link->tcp);
+    fn_memory_free(memory, link, sizeof *link);
+}
+
+void fn_link_destroy(FastNetEndpoint *endpoint, fn_link *link)
+{
+    fn_link_leave(endpoint, link);
+    fn_link_free(&endpoint->blocks.memory, link);
 }
 
 /* --- bytes --- */
@@ -208,6 +223,10 @@ static void tell_owner(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns
 void fn_link_settle(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
     tell_owner(endpoint, link, now_ns);
+    if (link->moves) {
+        fn_shard_hand_over(endpoint, link);
+        return;
+    }
     if (fn_handshake_get_state(&link->handshake) == FN_HANDSHAKE_STREAM) {
         fn_stream_work(endpoint, link, now_ns);
         tell_owner(endpoint, link, now_ns);
@@ -232,6 +251,20 @@ void fn_link_start(FastNetEndpoint *endpoint, fn_link *link)
     fn_poller_add(&endpoint->poller, link->tcp.handle, token_of(link), link->interest, NULL);
     fn_timer_set(endpoint, &link->timer, fn_handshake_deadline_ns(&link->handshake));
     want_step(endpoint, link);
+}
+
+void fn_link_join(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    make_room(endpoint);
+    if (endpoint->links.free_count == 0) {
+        fn_link_free(&endpoint->blocks.memory, link);
+        return;
+    }
+    enter(&endpoint->links, link);
+    link->moves = false;
+    link->told = FN_HANDSHAKE_HELLO; /* ATTACHING was told elsewhere */
+    fn_link_start(endpoint, link);
+    fn_link_settle(endpoint, link, now_ns);
 }
 
 void fn_link_ready(FastNetEndpoint *endpoint, fn_link *link, uint32_t ready, uint64_t now_ns)

@@ -22,6 +22,7 @@
 #include "api/timer.h"
 #include "base/address.h"
 #include "base/list.h"
+#include "base/memory.h"
 #include "core/admission.h"
 #include "core/handshake.h"
 #include "fastnet.h"
@@ -44,6 +45,7 @@ typedef struct fn_link {
     fn_handshake_state told; /* the last state its owner heard of */
     bool is_incoming;
     bool is_stream; /* says or has said ATTACH: stream.h and rejoin.h own it */
+    bool moves;     /* another shard's session was named: it goes there with the next settling */
     bool receive_ended;
     bool reported;         /* the end was told to the owner */
     uint32_t output_bytes; /* cipher text that TCP did not take yet */
@@ -120,5 +122,14 @@ void fn_link_close_later(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_
 
 /* At once, without a word. */
 void fn_link_destroy(FastNetEndpoint *endpoint, fn_link *link);
+
+/* In two halves, for a link that goes to another shard: nothing of the endpoint knows it any more;
+ * all that it holds is given back. */
+void fn_link_leave(FastNetEndpoint *endpoint, fn_link *link);
+void fn_link_free(const fn_memory *memory, fn_link *link);
+
+/* One that left another shard, with an ATTACH that waits for its answer. It may be gone afterwards.
+ */
+void fn_link_join(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns);
 
 #endif

@@ -120,6 +120,9 @@ FastNetResult fastnet_endpoint_stats(const FastNetEndpoint *endpoint, FastNetEnd
         .spins_answered = endpoint->spin.answered,
         .packets_prepared = endpoint->spare.prepared,
         .warming_datagrams = endpoint->spare.beats,
+        .handed_over = endpoint->shard.handed_over,
+        .hand_overs_refused = endpoint->shard.refused,
+        .forwarded_datagrams = endpoint->shard.forwarded,
     };
     return copy_sized(stats, stats->struct_size, &ours, sizeof ours);
 }
@@ -222,6 +225,7 @@ FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint, const char *
         return (FastNetResult)fn_report_error(&endpoint->report, FN_LOG_ERROR,
                                               FASTNET_ERR_CERTIFICATE, failure.text);
     }
+    fn_shard_share_identity(endpoint, context);
     fn_tls_context_release(endpoint->links.config.server_tls);
     endpoint->links.config.server_tls = context;
     return FASTNET_OK;

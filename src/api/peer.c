@@ -25,7 +25,7 @@ int fn_peers_init(FastNetEndpoint *endpoint)
         return FASTNET_ERR_MEMORY;
     fn_random_fill(&endpoint->random, seed, sizeof seed);
     fn_slots_init(&peers->slots, slots, peers_max);
-    fn_ids_init(&peers->ids, ids, peers_max, 0, 0, seed);
+    fn_ids_init(&peers->ids, ids, peers_max, endpoint->shard.index, endpoint->shard.bits, seed);
     fn_list_init(&peers->dirty);
     fn_list_init(&peers->quiet);
     fn_list_init(&peers->resolving);

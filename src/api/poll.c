@@ -105,6 +105,8 @@ static bool turn(FastNetEndpoint *endpoint)
         look(endpoint, 0);
     if (!fn_list_empty(&endpoint->peers.resolving))
         fn_outgoing_resolved(endpoint, endpoint->now_ns);
+    if (fn_shard_waiting(endpoint))
+        fn_shard_receive(endpoint, endpoint->now_ns);
     bool all_done = fn_links_work(endpoint);
     if (may_run_timers(endpoint, emptied))
         fn_timers_run(endpoint, endpoint->now_ns);
@@ -127,7 +129,8 @@ uint64_t fn_pump_deadline_ns(const FastNetEndpoint *endpoint)
     bool dirty = !fn_list_empty(&endpoint->peers.dirty) && !datagrams->blocked;
     bool unhandled = datagrams->inbound_next < datagrams->inbound_filled;
     if (fn_delivery_pending(endpoint) || dirty || unhandled || fn_links_have_work(endpoint) ||
-        !fn_list_empty(&endpoint->peers.retired) || !fn_list_empty(&endpoint->paused_streams))
+        !fn_list_empty(&endpoint->peers.retired) || !fn_list_empty(&endpoint->paused_streams) ||
+        fn_shard_waiting(endpoint))
         return 0;
     uint64_t deadline_ns = fn_heap_deadline_ns(&endpoint->timers);
     if (datagrams->bad_link != NULL && !datagrams->blocked)

@@ -91,6 +91,11 @@ static fn_peer *asked_for(const FastNetEndpoint *endpoint, const fn_link *link)
 
 void fn_stream_request(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
+    uint32_t receiver_id = fn_handshake_attach_id(&link->handshake);
+    if (link->peer == 0 && fn_shard_is_elsewhere(endpoint, receiver_id)) {
+        link->moves = true;
+        return;
+    }
     fn_peer *peer = asked_for(endpoint, link);
     fn_admission_end(&endpoint->incoming.admission, &link->admission);
     bool proven =

@@ -46,7 +46,8 @@ typedef struct fn_stream {
  * nothing has changed. */
 bool fn_stream_attach(FastNetEndpoint *endpoint, fn_peer *peer, fn_link *link, uint64_t now_ns);
 
-/* Server: ATTACH came. Answers ATTACHED, or GONE to whatever is wrong with it. */
+/* Server: ATTACH came. Answers ATTACHED, or GONE to whatever is wrong with it; what another shard
+ * has to answer goes there. */
 void fn_stream_request(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns);
 
 /* From within the link's settling: the handshake of a stream's link reached another state. */

@@ -155,6 +155,13 @@ void fn_handshake_init_server(fn_handshake *handshake, const fn_handshake_config
 int fn_handshake_init_client(fn_handshake *handshake, const fn_handshake_config *config,
                              const fn_handshake_target *target, fn_failure *failure);
 
+/* The handshake goes on at another endpoint, whose config (with the same memory) it borrows from
+ * now on. */
+static inline void fn_handshake_move(fn_handshake *handshake, const fn_handshake_config *config)
+{
+    handshake->config = config;
+}
+
 /* Frees and erases everything at once, says nothing to the other side. */
 void fn_handshake_destroy(fn_handshake *handshake);
 

@@ -9,6 +9,7 @@
 #include "base/address.h"
 #include "io/error.h"
 #include "io/handle.h"
+#include "io/port.h"
 
 typedef enum fn_tcp_outcome {
     FN_TCP_OK = 0,
@@ -28,9 +29,9 @@ typedef struct fn_tcp_listener {
 } fn_tcp_listener;
 
 typedef struct fn_tcp_listen_options {
-    fn_address local; /* fn_address_any() = IPv6 and IPv4; port 0 = any free one */
-    uint32_t backlog; /* connections waiting for accept; 0 = the system's maximum */
-    bool reuse_port;  /* several listeners share the port */
+    fn_address local;     /* fn_address_any() = IPv6 and IPv4; port 0 = any free one */
+    uint32_t backlog;     /* connections waiting for accept; 0 = the system's maximum */
+    fn_port_use port_use; /* the system spreads connections over the listeners of a port */
 } fn_tcp_listen_options;
 
 /*

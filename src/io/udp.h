@@ -14,6 +14,7 @@
 #include "base/address.h"
 #include "io/error.h"
 #include "io/handle.h"
+#include "io/port.h"
 
 /*
  * What became of one datagram of a batch. Only WOULD_BLOCK holds for the rest of the batch too.
@@ -72,7 +73,7 @@ typedef struct fn_udp_settings {
 
 typedef struct fn_udp_options {
     fn_address local; /* fn_address_any() for all interfaces; port 0 = any free one */
-    bool reuse_port;  /* several sockets share the port; the system spreads the peers */
+    fn_port_use port_use;
     fn_udp_settings settings;
 } fn_udp_options;
 

@@ -336,13 +336,15 @@ static void a_dual_stack_port_is_taken_in_ipv4_too(void **state)
     fn_udp_close(&first);
 }
 
-static void ports_can_be_shared_when_all_ask(void **state)
+static void a_port_can_be_joined_but_not_taken(void **state)
 {
     fn_udp first, second;
-    fn_udp_options options = {.local = fn_address_any(false, 0), .reuse_port = true};
+    fn_udp_options options = {.local = fn_address_any(false, 0), .port_use = FN_PORT_FIRST};
     (void)state;
     assert_int_equal(fn_udp_open(&first, &options, NULL), FASTNET_OK);
     options.local.port = local_of(&first).port;
+    assert_int_equal(fn_udp_open(&second, &options, NULL), FASTNET_ERR_ADDRESS);
+    options.port_use = FN_PORT_JOIN;
     assert_int_equal(fn_udp_open(&second, &options, NULL), FASTNET_OK);
     fn_udp_close(&first);
     fn_udp_close(&second);
@@ -748,7 +750,7 @@ int main(void)
         cmocka_unit_test(an_empty_socket_returns_at_once),
         cmocka_unit_test(errors_of_open_name_the_reason),
         cmocka_unit_test(a_dual_stack_port_is_taken_in_ipv4_too),
-        cmocka_unit_test(ports_can_be_shared_when_all_ask),
+        cmocka_unit_test(a_port_can_be_joined_but_not_taken),
         cmocka_unit_test(an_ipv4_socket_cannot_connect_to_ipv6),
         cmocka_unit_test(buffers_are_granted),
         cmocka_unit_test(single_receives_see_source_order_and_truncation),

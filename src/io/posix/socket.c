@@ -72,6 +72,15 @@ static int fn_bind_failed(const fn_socket_options *options, int os_error, fn_io_
     }
 }
 
+static void fn_share_port(fn_handle handle)
+{
+#ifdef SO_REUSEPORT
+    fn_socket_set(handle, SOL_SOCKET, SO_REUSEPORT, 1);
+#else
+    (void)handle;
+#endif
+}
+
 /* One attempt with one family; 0 or errno. */
 static int fn_bind_family(const fn_socket_options *options, bool ipv6, fn_handle *handle)
 {
@@ -84,13 +93,15 @@ static int fn_bind_family(const fn_socket_options *options, bool ipv6, fn_handle
         fn_socket_set(*handle, IPPROTO_IPV6, IPV6_V6ONLY, !fn_address_is_any(&options->local));
     if (options->reuse_address)
         fn_socket_set(*handle, SOL_SOCKET, SO_REUSEADDR, 1);
-#ifdef SO_REUSEPORT
-    if (options->reuse_port)
-        fn_socket_set(*handle, SOL_SOCKET, SO_REUSEPORT, 1);
-#endif
+    if (options->port_use == FN_PORT_JOIN)
+        fn_share_port(*handle);
     socklen_t length = fn_sockaddr_encode(&options->local, ipv6, &name);
-    if (bind(descriptor, &name.any, length) == 0)
+    if (bind(descriptor, &name.any, length) == 0) {
+        /* Before, it would also have shared a port that another program has already. */
+        if (options->port_use == FN_PORT_FIRST)
+            fn_share_port(*handle);
         return 0;
+    }
     int saved = errno;
     fn_socket_close(handle);
     return saved;

@@ -7,13 +7,14 @@
 #include "base/address.h"
 #include "io/error.h"
 #include "io/handle.h"
+#include "io/port.h"
 #include "io/posix/sockaddr.h"
 
 typedef struct fn_socket_options {
     const char *protocol; /* "UDP" or "TCP", for sentences */
     int type;             /* SOCK_DGRAM or SOCK_STREAM */
     bool reuse_address;   /* bind although old connections linger */
-    bool reuse_port;
+    fn_port_use port_use;
     fn_address local;
 } fn_socket_options;
 

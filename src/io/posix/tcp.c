@@ -32,7 +32,7 @@ int fn_tcp_listen(fn_tcp_listener *listener, const fn_tcp_listen_options *option
     fn_socket_options socket_options = {.protocol = "TCP",
                                         .type = SOCK_STREAM,
                                         .reuse_address = true,
-                                        .reuse_port = options->reuse_port,
+                                        .port_use = options->port_use,
                                         .local = options->local};
     bool capped = options->backlog > 0 && options->backlog < INT_MAX;
     listener->handle = listener->spare = FN_HANDLE_NONE;

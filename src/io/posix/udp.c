@@ -38,7 +38,7 @@ int fn_udp_open(fn_udp *udp, const fn_udp_options *options, fn_io_error *error)
     fn_socket_bound bound;
     fn_socket_options socket_options = {.protocol = "UDP",
                                         .type = SOCK_DGRAM,
-                                        .reuse_port = options->reuse_port,
+                                        .port_use = options->port_use,
                                         .local = options->local};
     memset(udp, 0, sizeof *udp);
     udp->handle = FN_HANDLE_NONE;
