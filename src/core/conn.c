@@ -46,6 +46,7 @@ static void init_parts(fn_conn *conn, uint8_t *memory, uint64_t now_ns)
     conn->loss.largest_acked = FN_SEQ_NONE;
     conn->loss.loss_at_ns = FN_NEVER;
     conn->loss.first_rtt_ns = FN_NEVER;
+    conn->loss.unanswered_ns = FN_NEVER;
     conn->pace_at_ns = FN_NEVER;
     conn->active = FN_CONN_PATH_UNKNOWN;
     conn->skip_in = fn_conn_draw_skip(conn);
@@ -248,6 +249,7 @@ void fn_conn_on_validated(fn_conn *conn, uint8_t path, uint64_t now_ns)
     if (!conn->paths[path].stream)
         conn->datagram_path = path;
     conn->loss.backoff = 0;
+    conn->loss.unanswered_ns = FN_NEVER; /* it is not to blame for what was before */
     conn->clock_at_ns = now_ns;
     /* The session goes on where it was left: ask for what is missing there at once. And a client
      * that is connected speaks until it is heard, so that the server can be connected too. */

@@ -53,6 +53,7 @@ typedef struct fn_loss {
     uint64_t largest_acked; /* over all paths; FN_SEQ_NONE */
     uint64_t loss_at_ns;    /* when the next packet counts as lost by time; FN_NEVER */
     uint64_t armed_ns;      /* when the last packet left that arms the probe timeout */
+    uint64_t unanswered_ns; /* first ack-eliciting packet since one was acknowledged; FN_NEVER */
     uint64_t first_rtt_ns;  /* of the first RTT sample: persistent congestion counts from there */
     uint32_t backoff;       /* probes without an answer */
     uint32_t probes_due;    /* packets that may leave although the window is full */
@@ -95,18 +96,18 @@ struct fn_conn {
     fn_bucket rate_max;
     fn_counters counters;
     fn_closing closing;
-    fn_list ready;            /* fn_inbound: whole, waiting for room among the events */
-    fn_list notices;          /* fn_outbound: tagged, finished, likewise */
-    uint64_t pace_at_ns;      /* transmit was held back until then; FN_NEVER */
-    uint64_t quiet_ns;        /* when transmit last had nothing to send */
-    uint64_t clock_at_ns;     /* a PING rides along from then on */
-    uint32_t acks_only;       /* packets in a row that asked for no ack */
-    uint32_t skip_in;         /* packets until a number is skipped */
-    uint8_t state;            /* fn_conn_state */
-    uint8_t active;           /* path id */
-    uint8_t datagram_path;    /* a client's UDP path, also while a stream is in use */
-    uint64_t reprobe_ns;      /* client on a stream: pause before UDP is asked again */
-    uint64_t stream_asked_ns; /* idle.spoke_ns when the stream was asked whether it is alive */
+    fn_list ready;         /* fn_inbound: whole, waiting for room among the events */
+    fn_list notices;       /* fn_outbound: tagged, finished, likewise */
+    uint64_t pace_at_ns;   /* transmit was held back until then; FN_NEVER */
+    uint64_t quiet_ns;     /* when transmit last had nothing to send */
+    uint64_t clock_at_ns;  /* a PING rides along from then on */
+    uint32_t acks_only;    /* packets in a row that asked for no ack */
+    uint32_t skip_in;      /* packets until a number is skipped */
+    uint8_t state;         /* fn_conn_state */
+    uint8_t active;        /* path id */
+    uint8_t datagram_path; /* a client's UDP path, also while a stream is in use */
+    uint64_t reprobe_ns;   /* client on a stream: pause before UDP is asked again */
+    uint64_t asked_ns;     /* loss.unanswered_ns when the path was asked whether it is alive */
     bool ping_due;
     bool muted;             /* the application has disconnected: nothing is reported any more */
     bool connected_pending; /* events that wait for room */

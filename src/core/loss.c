@@ -166,9 +166,10 @@ static void packet_gone(fn_conn *conn, uint64_t number, fn_sent_packet *packet, 
 static uint64_t lost_at(const fn_conn *conn, uint64_t number, const fn_sent_packet *packet)
 {
     const fn_path *path = &conn->paths[packet->path];
-    if (path->stream)
+    bool in_use = packet->path == conn->active || conn->active == FN_CONN_PATH_UNKNOWN;
+    if (path->stream && in_use)
         return FN_NEVER; /* TCP sees to it; when the stream dies, all of it is lost at once */
-    if (packet->path != conn->active && conn->active != FN_CONN_PATH_UNKNOWN) {
+    if (!in_use) {
         /* A path that was left may never bring an acknowledgement again: later packets on the one
          * in use were acknowledged, that has to do. */
         const fn_rtt *active = &conn->paths[conn->active].rtt;
@@ -244,6 +245,7 @@ bool fn_loss_on_ack(fn_conn *conn, const fn_ack_frame *ack, uint64_t now_ns)
     if (outcome.any_eliciting) {
         conn->loss.backoff = 0;
         conn->loss.probes_due = 0;
+        conn->loss.unanswered_ns = FN_NEVER;
     }
     detect(conn, now_ns);
     refresh(conn, now_ns);

@@ -96,6 +96,7 @@ static void account(packet_out *packet, size_t bytes)
     if (record->arms)
         conn->loss.armed_ns = packet->now_ns;
     fn_idle_on_sent(&conn->idle, packet->now_ns);
+    conn->loss.unanswered_ns = fn_min_u64(conn->loss.unanswered_ns, packet->now_ns);
     if (record->counted) {
         fn_congestion_on_sent(&packet->path->congestion, bytes, packet->now_ns);
         fn_pacer_sent(&packet->path->pacer, bytes, packet->now_ns);

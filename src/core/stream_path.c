@@ -24,15 +24,29 @@ static bool on_stream(const fn_conn *conn)
     return conn->active != FN_CONN_PATH_UNKNOWN && conn->paths[conn->active].stream;
 }
 
-/* When nothing has come back for three probe timeouts since something was sent that asks for an
- * answer. Whoever sends all the time puts his probe timeout off all the time: so it is not counted
- * in probes. */
+/* How long the path in use may leave what was sent on it unanswered. What comes from the other side
+ * is no answer: a path may lead one way only. Nor is it counted in probes: whoever sends all the
+ * time puts his probe timeout off all the time. */
+static uint64_t patience_ns(const fn_conn *conn)
+{
+    uint64_t least_ns = on_stream(conn) ? STREAM_SILENCE_NS_MIN : SILENCE_NS_MIN;
+    return fn_max_u64(least_ns, SILENT_PROBES * fn_conn_probe_timeout_ns(conn));
+}
+
 static uint64_t silent_at_ns(const fn_conn *conn)
 {
     if (conn->active == FN_CONN_PATH_UNKNOWN)
         return 0;
-    uint64_t wait_ns = fn_max_u64(SILENCE_NS_MIN, SILENT_PROBES * fn_conn_probe_timeout_ns(conn));
-    return fn_add_saturating(conn->idle.spoke_ns, wait_ns);
+    return fn_add_saturating(conn->loss.unanswered_ns, patience_ns(conn));
+}
+
+/* Half of that time after something was said, the path itself is asked: until then it may have been
+ * another one that was spoken to, or a message that nobody sends again. */
+static uint64_t ask_at_ns(const fn_conn *conn)
+{
+    if (conn->active == FN_CONN_PATH_UNKNOWN || conn->asked_ns == conn->loss.unanswered_ns)
+        return FN_NEVER;
+    return fn_add_saturating(conn->loss.unanswered_ns, patience_ns(conn) / 2);
 }
 
 /* When a client cannot go on over UDP. */
@@ -49,13 +63,6 @@ bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns)
     return find_stream(conn) == NULL && now_ns >= wants_at_ns(conn);
 }
 
-/* Half of this time after something was said the stream itself is asked: until then it may have
- * been UDP only that was spoken to. */
-static uint64_t stream_wait_ns(const fn_conn *conn)
-{
-    return fn_max_u64(STREAM_SILENCE_NS_MIN, SILENT_PROBES * fn_conn_probe_timeout_ns(conn));
-}
-
 static bool is_client_on_stream(const fn_conn *conn)
 {
     return conn->config.is_client && conn->state < FN_CONN_CLOSING && on_stream(conn);
@@ -63,24 +70,29 @@ static bool is_client_on_stream(const fn_conn *conn)
 
 bool fn_conn_stream_is_silent(const fn_conn *conn, uint64_t now_ns)
 {
-    return is_client_on_stream(conn) &&
-           now_ns >= fn_add_saturating(conn->idle.spoke_ns, stream_wait_ns(conn));
+    return is_client_on_stream(conn) && now_ns >= silent_at_ns(conn);
 }
 
-static uint64_t stream_deadline(const fn_conn *conn)
+/* A client that could do something about it. */
+static bool watches(const fn_conn *conn)
 {
-    bool asked = conn->stream_asked_ns == conn->idle.spoke_ns;
-    uint64_t wait_ns = asked ? stream_wait_ns(conn) : stream_wait_ns(conn) / 2;
-    uint64_t at_ns = fn_add_saturating(conn->idle.spoke_ns, wait_ns);
-    return !asked || at_ns > conn->quiet_ns ? at_ns : FN_NEVER;
+    return is_client_on_stream(conn) ||
+           (conn->state != FN_CONN_VALIDATING && wants_at_ns(conn) != FN_NEVER);
 }
 
 uint64_t fn_stream_path_deadline(const fn_conn *conn)
 {
-    if (is_client_on_stream(conn))
-        return stream_deadline(conn);
-    uint64_t at_ns = wants_at_ns(conn);
-    return at_ns > conn->quiet_ns ? at_ns : FN_NEVER;
+    uint64_t at_ns = is_client_on_stream(conn) ? silent_at_ns(conn) : wants_at_ns(conn);
+    at_ns = at_ns > conn->quiet_ns ? at_ns : FN_NEVER;
+    return watches(conn) ? fn_min_u64(at_ns, ask_at_ns(conn)) : at_ns;
+}
+
+static void ask_path(fn_conn *conn, uint64_t now_ns)
+{
+    if (!watches(conn) || now_ns < ask_at_ns(conn))
+        return;
+    conn->ping_due = true;
+    conn->asked_ns = conn->loss.unanswered_ns;
 }
 
 /* --- the client goes on asking UDP --- */
@@ -116,12 +128,9 @@ void fn_stream_path_tick(fn_conn *conn, uint64_t now_ns)
     const fn_path *stream = find_stream(conn);
     if (stream != NULL && now_ns >= wants_at_ns(conn))
         move_to(conn, (uint8_t)(stream - conn->paths), now_ns);
+    ask_path(conn, now_ns);
     if (!is_client_on_stream(conn))
         return;
-    if (now_ns >= fn_add_saturating(conn->idle.spoke_ns, stream_wait_ns(conn) / 2)) {
-        conn->ping_due |= conn->stream_asked_ns != conn->idle.spoke_ns;
-        conn->stream_asked_ns = conn->idle.spoke_ns;
-    }
     const fn_path *path = &conn->paths[conn->datagram_path];
     if (path->state == FN_PATH_CANDIDATE && path->challenges_sent < REPROBE_CHALLENGES)
         return;

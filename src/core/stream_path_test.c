@@ -326,6 +326,90 @@ static void a_stream_that_brings_nothing_is_told_from_a_quiet_one(void **state)
     link_close(&link);
 }
 
+/* After a long time without any path the first stream that is attached is not blamed for it. */
+static void a_new_stream_is_given_its_time(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 9);
+    block_udp(&link, true);
+    send_number(&link, PAIR_CLIENT, 0, 0);
+    link_run(&link, 10 * FN_NS_PER_S);
+    link_stream_up(&link);
+    for (int i = 0; i < 100; i++) {
+        assert_false(fn_conn_stream_is_silent(client_of(&link), link.pair.now_ns));
+        link_run(&link, 10 * FN_NS_PER_MS);
+    }
+    assert_int_equal(all.next[PAIR_SERVER], 1);
+    link_close(&link);
+}
+
+/* The server is heard all the time, but hears nothing. */
+static void a_path_that_leads_one_way_only_is_silent(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 10);
+    link.loss_permille[PAIR_SERVER] = BLOCKED;
+    uint64_t blocked_ns = link.pair.now_ns;
+    for (uint32_t number = 1; !fn_conn_wants_stream(client_of(&link), link.pair.now_ns); number++) {
+        send_number(&link, PAIR_CLIENT, 0, number - 1);
+        send_number(&link, PAIR_SERVER, 3, number);
+        link_run(&link, 16 * FN_NS_PER_MS);
+        assert_true(link.pair.now_ns - blocked_ns <= 3 * FN_NS_PER_S);
+    }
+    assert_true(all.messages[PAIR_CLIENT][3] > 20);
+    link_close(&link);
+}
+
+/* One unreliable message that is lost, and nothing after it for seconds, is no silence. */
+static void a_single_loss_is_not_taken_for_silence(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 11);
+    link_run(&link, 2 * FN_NS_PER_S);
+    send_number(&link, PAIR_CLIENT, 1, 0); /* takes the clock's PING along */
+    link_run(&link, 100 * FN_NS_PER_MS);
+    block_udp(&link, true);
+    send_number(&link, PAIR_CLIENT, 1, 1);
+    link_run(&link, 100 * FN_NS_PER_MS);
+    block_udp(&link, false);
+    for (int i = 0; i < 300; i++) {
+        link_run(&link, 10 * FN_NS_PER_MS);
+        assert_false(fn_conn_wants_stream(client_of(&link), link.pair.now_ns));
+    }
+    link_close(&link);
+}
+
+/* Back on UDP, with the stream kept: it may never bring what is on its way. */
+static void what_a_stream_that_was_left_swallows_goes_again(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 12);
+    block_udp(&link, true);
+    send_number(&link, PAIR_CLIENT, 0, 0);
+    run_until_attached(&link, 3 * FN_NS_PER_S);
+    link_run(&link, 100 * FN_NS_PER_MS);
+    link.stream_stalled = true;
+    for (int side = 0; side < 2; side++)
+        for (uint32_t i = 0; i < 20; i++)
+            send_number(&link, side, 0, all.next[1 - side] + i);
+    link_run(&link, 10 * FN_NS_PER_MS);
+    block_udp(&link, false);
+    link_run(&link, 8 * FN_NS_PER_S);
+    for (int side = 0; side < 2; side++) {
+        assert_false(is_on_stream(&link, side));
+        assert_true(fn_conn_is_flushed(link.pair.sides[side].conn));
+    }
+    link_close(&link);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +422,10 @@ int main(void)
         cmocka_unit_test(gone_ends_the_session_with_that_reason),
         cmocka_unit_test(without_fallback_no_stream_is_wanted),
         cmocka_unit_test(a_stream_that_brings_nothing_is_told_from_a_quiet_one),
+        cmocka_unit_test(a_new_stream_is_given_its_time),
+        cmocka_unit_test(a_path_that_leads_one_way_only_is_silent),
+        cmocka_unit_test(a_single_loss_is_not_taken_for_silence),
+        cmocka_unit_test(what_a_stream_that_was_left_swallows_goes_again),
         cmocka_unit_test(attack_closing_on_a_stream_that_is_never_read_waits_quietly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
