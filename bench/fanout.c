@@ -1,6 +1,6 @@
 /*
- * fanout.c: FastNet's side of the fan-out benchmark: one endpoint as the server; in the client
- * process one endpoint for each --per_socket clients.
+ * fanout.c: FastNet's side of the fan-out benchmark: one endpoint as the server, or --shards of
+ * them with a thread each; in the client process one endpoint for each --per_socket clients.
  */
 #include "fanout.h"
 
@@ -9,6 +9,7 @@
 #include "common/tuning.h"
 
 #include "fastnet.h"
+#include "fastnet/shards.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -24,11 +25,18 @@ typedef struct client {
     uint32_t endpoint;
 } client;
 
+typedef struct server {
+    FastNetEndpoint *endpoint;
+    FastNetPeerId peers[FANOUT_PEERS_MAX]; /* by slot, the low 16 bits of an id */
+    FastNetEvent events[EVENTS];
+} server;
+
+static server servers[FANOUT_SHARDS_MAX];
+static _Thread_local server *self = &servers[0];
+
 static struct {
     const bench_options *options;
-    FastNetEndpoint *server;
-    FastNetPeerId peers[FANOUT_PEERS_MAX]; /* by slot, the low 16 bits of an id */
-    FastNetEndpoint **endpoints;           /* the clients' */
+    FastNetEndpoint **endpoints; /* the clients' */
     uint32_t endpoint_count;
     client *clients;
     int epoll;
@@ -55,6 +63,26 @@ static FastNetConfig common_config(const bench_options *options, uint32_t peers)
     return config;
 }
 
+static void take_shard(uint32_t number)
+{
+    self = &servers[number];
+}
+
+static void create_shards(const FastNetConfig *config, uint32_t count)
+{
+    FastNetShards *shards = NULL;
+    if (count > FANOUT_SHARDS_MAX) {
+        bench_fail("--shards must be 1 to %d", FANOUT_SHARDS_MAX);
+    }
+    if (fastnet_shards_create(config, count, &shards) != FASTNET_OK) {
+        bench_fail("no shards: %s", fastnet_connect_error_text());
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        servers[i].endpoint = fastnet_shards_endpoint(shards, i);
+    }
+    swarm_shards(count, take_shard);
+}
+
 void fanout_listen(const bench_options *options, uint16_t *port, uint16_t *tls_port)
 {
     FastNetConfig config = common_config(options, (uint32_t)options->clients + 8);
@@ -65,38 +93,42 @@ void fanout_listen(const bench_options *options, uint16_t *port, uint16_t *tls_p
     config.certificate_path = options->certificate;
     config.private_key_path = options->key;
     config.memory_bytes_max = MEMORY_FIXED + MEMORY_EACH * (uint64_t)options->clients;
-    fan.server = create(&config);
-    *port = fastnet_udp_port(fan.server);
-    *tls_port = fastnet_tls_port(fan.server);
+    if (options->shards > 1) {
+        create_shards(&config, (uint32_t)options->shards);
+    } else {
+        self->endpoint = create(&config);
+    }
+    *port = fastnet_udp_port(self->endpoint);
+    *tls_port = fastnet_tls_port(self->endpoint);
 }
 
 void fanout_server_step(uint64_t timeout_ns)
 {
     uint32_t timeout_us = (uint32_t)(timeout_ns / BENCH_NS_PER_US);
-    int32_t count = fastnet_poll(fan.server, fan.events, EVENTS, timeout_us);
+    int32_t count = fastnet_poll(self->endpoint, self->events, EVENTS, timeout_us);
     for (int32_t i = 0; i < count; i++) {
-        const FastNetEvent *event = &fan.events[i];
+        const FastNetEvent *event = &self->events[i];
         uint32_t slot = event->peer_id & 0xffff;
         if (event->type == FASTNET_EVENT_DATA) {
             swarm_input(slot, event->data, event->data_len);
         } else if (event->type == FASTNET_EVENT_CONNECTED) {
-            fan.peers[slot] = event->peer_id;
+            self->peers[slot] = event->peer_id;
         } else if (event->type == FASTNET_EVENT_DISCONNECTED) {
-            fan.peers[slot] = 0;
+            self->peers[slot] = 0;
         }
     }
 }
 
 void fanout_send_state(uint32_t peer, const uint8_t *state)
 {
-    if (fan.peers[peer]) {
-        fastnet_send(fan.server, fan.peers[peer], CHANNEL, state, FANOUT_STATE_BYTES);
+    if (self->peers[peer]) {
+        fastnet_send(self->endpoint, self->peers[peer], CHANNEL, state, FANOUT_STATE_BYTES);
     }
 }
 
 void fanout_server_flush(void)
 {
-    fastnet_flush(fan.server);
+    fastnet_flush(self->endpoint);
 }
 
 static void allow_descriptors(void)
@@ -196,14 +228,25 @@ void fanout_send_input(uint32_t number, const uint8_t *input)
 
 void fanout_report(void)
 {
-    if (fan.server) {
+    FastNetEndpointStats sum = {0};
+    for (uint32_t i = 0; i < FANOUT_SHARDS_MAX && servers[i].endpoint; i++) {
         FastNetEndpointStats stats = {.struct_size = sizeof stats};
-        fastnet_endpoint_stats(fan.server, &stats);
-        bench_report_count("peers", stats.peers);
-        bench_report_count("memory_bytes_used", stats.memory_bytes_used);
-        bench_report_count("sent_datagrams", stats.sent_datagrams);
-        bench_report_count("received_datagrams", stats.received_datagrams);
-        bench_report_count("send_calls", stats.send_calls);
-        bench_report_count("receive_calls", stats.receive_calls);
+        fastnet_endpoint_stats(servers[i].endpoint, &stats);
+        sum.peers += stats.peers;
+        sum.memory_bytes_used += stats.memory_bytes_used;
+        sum.sent_datagrams += stats.sent_datagrams;
+        sum.received_datagrams += stats.received_datagrams;
+        sum.send_calls += stats.send_calls;
+        sum.receive_calls += stats.receive_calls;
+        sum.forwarded_datagrams += stats.forwarded_datagrams;
+    }
+    if (servers[0].endpoint) {
+        bench_report_count("peers", sum.peers);
+        bench_report_count("memory_bytes_used", sum.memory_bytes_used);
+        bench_report_count("sent_datagrams", sum.sent_datagrams);
+        bench_report_count("received_datagrams", sum.received_datagrams);
+        bench_report_count("send_calls", sum.send_calls);
+        bench_report_count("receive_calls", sum.receive_calls);
+        bench_report_count("forwarded_datagrams", sum.forwarded_datagrams);
     }
 }

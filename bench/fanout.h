@@ -17,6 +17,7 @@ enum {
     FANOUT_PEERS_MAX = 65536,
     FANOUT_STATE_BYTES = 200,
     FANOUT_INPUT_BYTES = 64,
+    FANOUT_SHARDS_MAX = 8,
 };
 
 /* --- what FastNet and the floor implement: the server ------------------------------------------
@@ -52,6 +53,10 @@ void fanout_report(void);
 
 /* --- what the driver implements -----------------------------------------------------------------
  */
+
+/* From within fanout_listen(): the server runs as so many threads. Each calls take(its number)
+ * before all else; peers are numbered within their thread. */
+void swarm_shards(uint32_t count, void (*take)(uint32_t number));
 
 void swarm_input(uint32_t peer, const uint8_t *input, size_t bytes);
 void swarm_connected(uint32_t client);

@@ -9,6 +9,7 @@
 #include "common/report.h"
 #include "fanout.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define WAVE             64 /* connections under way at once */
@@ -21,14 +22,26 @@
 static struct {
     bench_options options;
     uint64_t tick_ns;
-    uint32_t active_count; /* server */
-    uint32_t active[FANOUT_PEERS_MAX];
-    bool is_active[FANOUT_PEERS_MAX];
-    uint64_t ticks, late_ticks, inputs, states;
-    uint32_t connected, failed; /* clients */
+    uint32_t shard_count; /* server; 0 = it has one thread */
+    void (*take_shard)(uint32_t number);
+    uint64_t inputs, states; /* clients */
+    uint32_t connected, failed;
     bool measuring;
     bench_histogram delays;
 } swarm;
+
+/* What a thread of the server knows. */
+typedef struct serving {
+    uint32_t number;
+    pthread_t thread;
+    uint32_t active_count;
+    uint32_t active[FANOUT_PEERS_MAX];
+    bool is_active[FANOUT_PEERS_MAX];
+    uint64_t ticks, late_ticks, inputs, states;
+} serving;
+
+static serving servers[FANOUT_SHARDS_MAX];
+static _Thread_local serving *self = &servers[0];
 
 /* --- server ----------------------------------------------------------------------------------- */
 
@@ -36,26 +49,87 @@ void swarm_input(uint32_t peer, const uint8_t *input, size_t bytes)
 {
     (void)input;
     (void)bytes;
-    swarm.inputs++;
-    if (!swarm.is_active[peer]) {
-        swarm.is_active[peer] = true;
-        swarm.active[swarm.active_count++] = peer;
+    self->inputs++;
+    if (!self->is_active[peer]) {
+        self->is_active[peer] = true;
+        self->active[self->active_count++] = peer;
     }
+}
+
+void swarm_shards(uint32_t count, void (*take)(uint32_t number))
+{
+    swarm.shard_count = count;
+    swarm.take_shard = take;
 }
 
 static void tick(uint64_t due_ns)
 {
     uint8_t state[FANOUT_STATE_BYTES] = {0};
     uint64_t now_ns = bench_now_ns();
-    swarm.late_ticks += now_ns - due_ns > swarm.tick_ns / 2;
-    swarm.ticks++;
+    self->late_ticks += now_ns - due_ns > swarm.tick_ns / 2;
+    self->ticks++;
     memcpy(state, &now_ns, sizeof now_ns);
-    for (uint32_t i = 0; i < swarm.active_count; i++) {
+    for (uint32_t i = 0; i < self->active_count; i++) {
         memcpy(state + sizeof now_ns, &i, sizeof i);
-        fanout_send_state(swarm.active[i], state);
+        fanout_send_state(self->active[i], state);
     }
-    swarm.states += swarm.active_count;
+    self->states += self->active_count;
     fanout_server_flush();
+}
+
+/* Until something comes, or as a game does: until the next frame, which finds what came meanwhile.
+ */
+static void wait_and_step(uint64_t now_ns, uint64_t due_ns)
+{
+    uint64_t frame_ns = (uint64_t)swarm.options.frame_us * BENCH_NS_PER_US;
+    if (frame_ns == 0) {
+        fanout_server_step(due_ns - now_ns);
+        return;
+    }
+    struct timespec pause = bench_timespec(frame_ns < due_ns - now_ns ? frame_ns : due_ns - now_ns);
+    nanosleep(&pause, NULL);
+    fanout_server_step(0);
+}
+
+static void *serve_shard(void *argument)
+{
+    self = argument;
+    if (swarm.shard_count > 0) {
+        swarm.take_shard(self->number);
+    }
+    uint64_t due_ns = bench_now_ns();
+    while (!bench_stopped()) {
+        uint64_t now_ns = bench_now_ns();
+        if (self->active_count == 0) {
+            fanout_server_step(SERVER_WAIT_NS);
+            due_ns = bench_now_ns() + swarm.tick_ns;
+        } else if (now_ns >= due_ns) {
+            tick(due_ns);
+            due_ns =
+                now_ns - due_ns > swarm.tick_ns ? now_ns + swarm.tick_ns : due_ns + swarm.tick_ns;
+        } else {
+            wait_and_step(now_ns, due_ns);
+        }
+    }
+    return NULL;
+}
+
+static void report_served(void)
+{
+    serving sum = {0};
+    for (uint32_t i = 0; i < FANOUT_SHARDS_MAX; i++) {
+        sum.ticks += servers[i].ticks;
+        sum.late_ticks += servers[i].late_ticks;
+        sum.inputs += servers[i].inputs;
+        sum.states += servers[i].states;
+    }
+    bench_report_begin("server");
+    bench_report_count("ticks", sum.ticks);
+    bench_report_count("late_ticks", sum.late_ticks);
+    bench_report_count("inputs", sum.inputs);
+    bench_report_count("states", sum.states);
+    fanout_report();
+    bench_report_end();
 }
 
 static int serve(void)
@@ -66,27 +140,17 @@ static int serve(void)
     bench_report_count("port", port);
     bench_report_count("tls_port", tls_port);
     bench_report_end();
-    uint64_t due_ns = bench_now_ns();
-    while (!bench_stopped()) {
-        uint64_t now_ns = bench_now_ns();
-        if (swarm.active_count == 0) {
-            fanout_server_step(SERVER_WAIT_NS);
-            due_ns = bench_now_ns() + swarm.tick_ns;
-        } else if (now_ns >= due_ns) {
-            tick(due_ns);
-            due_ns =
-                now_ns - due_ns > swarm.tick_ns ? now_ns + swarm.tick_ns : due_ns + swarm.tick_ns;
-        } else {
-            fanout_server_step(due_ns - now_ns);
+    for (uint32_t i = 1; i < swarm.shard_count; i++) {
+        servers[i].number = i;
+        if (pthread_create(&servers[i].thread, NULL, serve_shard, &servers[i]) != 0) {
+            bench_fail("no thread for shard %u", (unsigned)i);
         }
     }
-    bench_report_begin("server");
-    bench_report_count("ticks", swarm.ticks);
-    bench_report_count("late_ticks", swarm.late_ticks);
-    bench_report_count("inputs", swarm.inputs);
-    bench_report_count("states", swarm.states);
-    fanout_report();
-    bench_report_end();
+    serve_shard(&servers[0]);
+    for (uint32_t i = 1; i < swarm.shard_count; i++) {
+        pthread_join(servers[i].thread, NULL);
+    }
+    report_served();
     return 0;
 }
 

@@ -99,6 +99,7 @@ class FanOut(Case):
         server = {"clients": settings["clients"], "hz": settings["hz"], "wait": settings["wait"]}
         client = {**server, "seconds": settings["seconds"], "per_socket": settings["per_socket"],
                   "idle_seconds": settings["idle_seconds"]}
+        server.update({"shards": settings["shards"], "frame_us": settings["frame_us"]})
         answered, said = bench.pair(self.program, server, client, 240)
         packets = said["inputs"] + said["states"]
         if said["connected"] < settings["clients"] or not said["states"]:
@@ -264,11 +265,16 @@ def fan_outs(quick, _offers):
         ways = [("FastNet", "fanout", "block"), ("floor", "floor_fanout", "block")]
         if (clients, hz) == (1000, 20):
             ways.append(("FastNet, default waiting", "fanout", "default"))
+        if (clients, hz) == (1000, 60):
+            ways += [(f"FastNet{shards}{frames}", "fanout", "block")
+                     for shards in ("", ", 2 shards") for frames in ("", ", frames")][1:]
         for name, program, wait in ways:
             idle = (2 if quick else 5) if wait == "default" else 0
             case = FanOut("fanout", name, f"{clients} clients, {hz} Hz", program=program,
                           clients=clients, hz=hz, seconds=2 if quick else 4, idle_seconds=idle,
-                          wait=wait, per_socket=10 if clients >= 10000 else 1)
+                          wait=wait, per_socket=10 if clients >= 10000 else 1,
+                          shards=2 if "2 shards" in name else 1,
+                          frame_us=1000 if "frames" in name else 0)
             case.rounds = 1 if clients >= 10000 else None
             yield case
 
@@ -330,4 +336,4 @@ def offered_settings(root):
     """Which settings, that some cases need, this version's public header has."""
     with open(os.path.join(root, "include", "fastnet.h"), encoding="utf-8") as header:
         text = header.read()
-    return {name for name in ("spin_us", "keep_warm_us", "shards") if f" {name};" in text}
+    return {name for name in ("spin_us", "keep_warm_us") if f" {name};" in text}

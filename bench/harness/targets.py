@@ -127,8 +127,12 @@ def lines(results, offers):
                      "handshake/FastNet/one at a time", "p50_ms", unit=" ms")
     yield value_line(results, "connect over a link of 50 ms RTT", 4 * 50 + 10,
                      "loss/FastNet reliable/messages, 0 % loss", "connect_ms", unit=" ms")
-    yield Line("cost of two shards: CPU per packet", 10, unit=" %",
-               why="this version has no setting for shards")
+    yield ratio_line(results, "cost of sharding (2 shards): server CPU per packet ÷ one endpoint",
+                     1.10, f"fanout/FastNet, 2 shards, frames/{FAN}",
+                     f"fanout/FastNet, frames/{FAN}", "cpu_us_per_packet")
+    yield ratio_line(results, "  the same, each thread woken by its datagrams", 1.10,
+                     f"fanout/FastNet, 2 shards/{FAN}", f"fanout/FastNet/{FAN}",
+                     "cpu_us_per_packet")
     yield allocations(results)
 
 
