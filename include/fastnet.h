@@ -265,9 +265,10 @@ typedef struct FastNetConfig {
     uint32_t spin_us;        /* 100: after a datagram came or went, a waiting fastnet_poll() looks
                                 for the next one this long before it blocks, as long as that
                                 pays; 0 = block at once; FASTNET_SPIN_ALWAYS = never block */
-    uint32_t keep_warm_us;   /* 0 = off: while it spins, one datagram to a private loopback
-                                socket per so many microseconds keeps the system's send path
-                                in the caches (100 is good). For low rates; costs CPU */
+    uint32_t keep_warm_us;   /* 0 = off: while it spins, one message there and back in a private
+                                session with itself, over loopback, per so many microseconds
+                                keeps the whole path of a packet in the caches (100 is good). For
+                                low rates; costs CPU and 300 KiB */
     uint32_t udp_timeout_ms; /* 1500: a client that heard nothing over UDP for so long connects over
                                 TCP (TLS) instead; a session that runs moves there by itself */
     int32_t transport;  /* FASTNET_TRANSPORT_NONE: UDP, and TCP while UDP is blocked; _UDP: never

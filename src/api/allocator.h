@@ -17,7 +17,7 @@
 
 enum {
     FN_ALLOCATOR_ALIGNMENT = 16,
-    FN_ALLOCATOR_BLOCKS_MAX = 16,
+    FN_ALLOCATOR_BLOCKS_MAX = 24,
 };
 
 /* allocator: copied; all zero means malloc and free. */

@@ -13,21 +13,21 @@ static_assert((FN_SPARE_PEERS & SLOT_MASK) == 0, "the low bits of the slot are t
 
 int fn_spare_init(FastNetEndpoint *endpoint, fn_failure *failure)
 {
-    fn_io_error error;
     fn_spare *spare = &endpoint->spare;
     spare->warm_interval_ns = endpoint->config.given.keep_warm_us * FN_NS_PER_US;
     if (spare->warm_interval_ns == 0)
         return FASTNET_OK;
-    int code = fn_warm_open(&spare->warm, &error);
-    spare->warming = code == FASTNET_OK;
-    return spare->warming ? code : fn_failure_set(failure, code, "keep_warm_us: %s", error.text);
+    spare->rehearsal = fn_blocks_take(&endpoint->blocks, sizeof *spare->rehearsal, true);
+    if (spare->rehearsal == NULL)
+        return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for keep_warm_us");
+    return fn_rehearsal_open(endpoint, spare->rehearsal, failure);
 }
 
 void fn_spare_close(FastNetEndpoint *endpoint)
 {
-    if (endpoint->spare.warming)
-        fn_warm_close(&endpoint->spare.warm);
-    endpoint->spare.warming = false;
+    if (endpoint->spare.rehearsal != NULL)
+        fn_rehearsal_close(endpoint->spare.rehearsal);
+    endpoint->spare.rehearsal = NULL;
 }
 
 void fn_spare_heard(fn_spare *spare, const fn_peer *peer, uint64_t now_ns)
@@ -72,8 +72,8 @@ void fn_spare_work(FastNetEndpoint *endpoint, uint64_t now_ns)
     fn_spare *spare = &endpoint->spare;
     if (!spare->all_prepared) {
         prepare_next(endpoint, now_ns);
-    } else if (spare->warming && now_ns - spare->warmed_ns >= spare->warm_interval_ns) {
-        fn_warm_beat(&spare->warm);
+    } else if (spare->rehearsal != NULL && now_ns - spare->warmed_ns >= spare->warm_interval_ns) {
+        fn_rehearsal_play(spare->rehearsal, now_ns);
         spare->warmed_ns = now_ns;
         spare->beats++;
     }

@@ -1,13 +1,11 @@
 #include "io/warm.h"
 
-enum { BEAT_BYTES = 64 };
-
 static int open_both(fn_warm *warm, fn_io_error *error)
 {
     static const uint8_t loopback[4] = {127, 0, 0, 1};
     const fn_udp_options options = {.local = fn_address_from_ipv4(loopback, 0)};
-    int result = fn_udp_open(&warm->from, &options, error);
-    return result == FASTNET_OK ? fn_udp_open(&warm->to, &options, error) : result;
+    int result = fn_udp_open(&warm->ends[0], &options, error);
+    return result == FASTNET_OK ? fn_udp_open(&warm->ends[1], &options, error) : result;
 }
 
 /* Each hears only the other. */
@@ -20,12 +18,12 @@ static int connect_to(fn_udp *udp, const fn_udp *peer, fn_io_error *error)
 
 int fn_warm_open(fn_warm *warm, fn_io_error *error)
 {
-    *warm = (fn_warm){.from = {.handle = FN_HANDLE_NONE}, .to = {.handle = FN_HANDLE_NONE}};
+    *warm = (fn_warm){.ends = {{.handle = FN_HANDLE_NONE}, {.handle = FN_HANDLE_NONE}}};
     int result = open_both(warm, error);
     if (result == FASTNET_OK)
-        result = connect_to(&warm->from, &warm->to, error);
+        result = connect_to(&warm->ends[0], &warm->ends[1], error);
     if (result == FASTNET_OK)
-        result = connect_to(&warm->to, &warm->from, error);
+        result = connect_to(&warm->ends[1], &warm->ends[0], error);
     if (result != FASTNET_OK)
         fn_warm_close(warm);
     return result;
@@ -33,14 +31,14 @@ int fn_warm_open(fn_warm *warm, fn_io_error *error)
 
 void fn_warm_close(fn_warm *warm)
 {
-    fn_udp_close(&warm->from);
-    fn_udp_close(&warm->to);
+    fn_udp_close(&warm->ends[0]);
+    fn_udp_close(&warm->ends[1]);
 }
 
-bool fn_warm_beat(fn_warm *warm)
+bool fn_warm_carry(fn_warm *warm, uint32_t from, const uint8_t *data, uint32_t bytes,
+                   fn_datagram *in)
 {
-    uint8_t bytes[BEAT_BYTES] = {0};
-    fn_datagram datagram = {.data = bytes, .capacity = sizeof bytes, .length = sizeof bytes};
-    fn_udp_send(&warm->from, &datagram, 1);
-    return fn_udp_receive_next(&warm->to, &datagram);
+    fn_datagram out = {.data = (uint8_t *)(uintptr_t)data, .length = bytes};
+    fn_udp_send(&warm->ends[from & 1], &out, 1);
+    return fn_udp_receive_next(&warm->ends[~from & 1], in);
 }
