@@ -1,3 +1,4 @@
+#include "attach.h"
 #include "world_internal.h"
 
 #include "base/units.h"
@@ -190,6 +191,59 @@ static bool path_is_known(const fn_end *end, uint8_t path)
     return path < FN_CONN_PATHS_MAX && end->path_address[path] != 0;
 }
 
+static bool goes_over_stream(const fn_end *end, uint8_t path)
+{
+    return end->stream != NULL && end->stream->sides[end->is_client ? 0 : 1].path == path;
+}
+
+static void trace_sent(fn_world *world, const fn_end *end, uint8_t path,
+                       const fn_tap_packet *packet, const uint8_t *data, size_t bytes)
+{
+    fn_world_trace(world, world->now_ns);
+    fn_world_trace(world, (uint64_t)end->index << 56 | packet->number << 16 | bytes);
+    fn_world_trace(world, fn_load_be64(data + bytes - 8));
+    if (!world->verbose)
+        return;
+    printf("%12.3f ms  %s%u -> ", (double)world->now_ns / 1e6,
+           end->is_client ? "client " : "server ", end->index / 2);
+    if (goes_over_stream(end, path))
+        printf("TCP");
+    else
+        printf("%u", end->is_client ? FN_WORLD_SERVER_ADDRESS : end->path_address[path]);
+    printf("  number %llu, %zu bytes, path %u:", (unsigned long long)packet->number, bytes, path);
+    for (uint32_t i = 0; i < packet->frame_count; i++)
+        printf(" %02x/%llu", packet->frames[i].type, (unsigned long long)packet->frames[i].value);
+    printf("\n");
+}
+
+static void carry_over_udp(fn_world *world, fn_end *end, uint8_t path, const fn_tap_packet *packet,
+                           const uint8_t *data, size_t bytes)
+{
+    uint32_t address = end->path_address[path];
+    uint32_t mtu_bytes = world->links[end->index].config.mtu_bytes;
+    if (world->config.reports_mtu && mtu_bytes != 0 && bytes > mtu_bytes) {
+        report_too_big(world, end, path, bytes);
+        return;
+    }
+    check_remote(world, end, address, (uint32_t)bytes, packet);
+    if (end->path_dead[path])
+        return;
+    fn_datagram *datagram = make_datagram(packet, data, bytes);
+    datagram->sender = end;
+    datagram->from = end->is_client ? address : FN_WORLD_SERVER_ADDRESS;
+    datagram->to = end->is_client ? FN_WORLD_SERVER_ADDRESS : address;
+    put_on_link(world, end, datagram);
+}
+
+static void carry_over_stream(fn_world *world, fn_end *end, const fn_tap_packet *packet,
+                              const uint8_t *data, size_t bytes)
+{
+    fn_datagram *datagram = make_datagram(packet, data, bytes);
+    datagram->sender = end;
+    end->stream_datagrams++;
+    fn_attach_send(world, end, datagram);
+}
+
 static void carry(fn_world *world, fn_end *end, uint8_t path, const uint8_t *data, size_t bytes)
 {
     fn_tap_packet packet;
@@ -201,34 +255,17 @@ static void carry(fn_world *world, fn_end *end, uint8_t path, const uint8_t *dat
     const fn_limits *accepted = &world->config.limits[end->is_client ? 1 : 0];
     if (bytes > world->config.datagram_bytes_max || bytes > accepted->datagram_bytes_max)
         fn_world_fail(world, "a datagram was longer than the other side accepts");
-    if (!path_is_known(end, path)) {
+    if (!path_is_known(end, path) && !goes_over_stream(end, path)) {
         fn_world_fail(world, "a datagram was sent on a path that has no address");
         return;
     }
-    uint32_t address = end->path_address[path];
     end->datagrams_sent++;
-    fn_world_trace(world, world->now_ns);
-    fn_world_trace(world, (uint64_t)end->index << 56 | packet.number << 16 | bytes);
-    fn_world_trace(world, fn_load_be64(data + bytes - 8));
-    if (world->verbose)
-        printf("%12.3f ms  %s%u -> %u  number %llu, %zu bytes, %u frames, path %u\n",
-               (double)world->now_ns / 1e6, end->is_client ? "client " : "server ", end->index / 2,
-               end->is_client ? FN_WORLD_SERVER_ADDRESS : address,
-               (unsigned long long)packet.number, bytes, packet.frame_count, path);
+    trace_sent(world, end, path, &packet, data, bytes);
     check_messages(world, end, &packet);
-    uint32_t mtu_bytes = world->links[end->index].config.mtu_bytes;
-    if (world->config.reports_mtu && mtu_bytes != 0 && bytes > mtu_bytes) {
-        report_too_big(world, end, path, bytes);
-        return;
-    }
-    check_remote(world, end, address, (uint32_t)bytes, &packet);
-    if (end->path_dead[path])
-        return;
-    fn_datagram *datagram = make_datagram(&packet, data, bytes);
-    datagram->sender = end;
-    datagram->from = end->is_client ? address : FN_WORLD_SERVER_ADDRESS;
-    datagram->to = end->is_client ? FN_WORLD_SERVER_ADDRESS : address;
-    put_on_link(world, end, datagram);
+    if (goes_over_stream(end, path))
+        carry_over_stream(world, end, &packet, data, bytes);
+    else
+        carry_over_udp(world, end, path, &packet, data, bytes);
 }
 
 static void set_deadline(fn_world *world, fn_end *end)
@@ -247,11 +284,9 @@ static void set_deadline(fn_world *world, fn_end *end)
     fn_world_set_timer(world, &end->timer, fn_max_u64(at_ns, world->now_ns));
 }
 
-void fn_world_pump(fn_world *world, fn_end *end)
+static void transmit(fn_world *world, fn_end *end)
 {
     static uint8_t out[FN_WORLD_DATAGRAM_BYTES];
-    if (end->conn == NULL)
-        return;
     uint32_t count = 0;
     for (; world->failure == NULL && count < TRANSMITS_MAX; count++) {
         uint8_t path = FN_CONN_PATH_UNKNOWN;
@@ -263,6 +298,15 @@ void fn_world_pump(fn_world *world, fn_end *end)
     }
     if (count == TRANSMITS_MAX)
         fn_world_fail(world, "transmit never returns 0");
+}
+
+void fn_world_pump(fn_world *world, fn_end *end)
+{
+    if (end->conn == NULL)
+        return;
+    transmit(world, end);
+    if (end->is_client && fn_attach_look(world, end))
+        transmit(world, end);
     set_deadline(world, end);
 }
 
@@ -279,6 +323,8 @@ void fn_world_pump_host(fn_world *world, fn_host *host)
 static fn_end *find_end(fn_world *world, fn_host *host, const fn_datagram *datagram)
 {
     fn_header header;
+    if (datagram->stream)
+        return datagram->stream_end;
     if (!fn_header_decode(datagram->data, datagram->bytes, &header))
         return NULL;
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
@@ -297,6 +343,8 @@ static uint32_t path_key(const fn_end *end, const fn_datagram *datagram)
 
 static uint8_t find_path(const fn_end *end, const fn_datagram *datagram)
 {
+    if (datagram->stream)
+        return datagram->stream_path;
     if (end->is_client && datagram->from != FN_WORLD_SERVER_ADDRESS)
         return FN_CONN_PATH_UNKNOWN;
     for (uint8_t path = 0; path < FN_CONN_PATHS_MAX; path++) {
@@ -331,6 +379,8 @@ static void judge_accepted(fn_world *world, fn_end *end, const fn_datagram *data
     if (was_accepted(end, datagram->number))
         fn_world_fail(world, "a replayed datagram was accepted");
     mark_accepted(end, datagram->number);
+    if (datagram->stream)
+        return;
     fn_remote *remote = fn_world_remote(world, end, path_key(end, datagram));
     remote->received_bytes += datagram->bytes;
     for (uint32_t i = 0; i < datagram->response_count; i++)

@@ -126,6 +126,7 @@ static void on_connected(fn_world *world, fn_end *end)
     if (end->connected)
         fn_world_fail(world, "CONNECTED was reported twice");
     end->connected = true;
+    end->connected_ns = world->now_ns - end->began_ns;
     fn_world_load_start(world, end);
 }
 

@@ -131,6 +131,8 @@ static void print_end(const fn_end *end)
     static const char *const states[] = {"VALIDATING", "CONNECTED", "LINGERING",
                                          "CLOSING",    "DRAINING",  "DEAD"};
     fn_stats stats = {0};
+    if (end->conn == NULL)
+        return;
     fn_conn_get_stats(end->conn, &stats);
     printf("%s %u: %s, path %u, window %llu, in flight %llu, queued %llu, rtt %.1f ms, mtu %u\n",
            end->is_client ? "client" : "server", end->index / 2,
@@ -164,6 +166,19 @@ static void print_attack(fn_world *world)
            (unsigned long long)fn_world_bytes_to_attacker(world));
 }
 
+static void print_streams(const fn_world *world)
+{
+    const fn_stream_tally *tally = &world->streams;
+    uint64_t datagrams = 0;
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++)
+        datagrams += world->ends[i].stream_datagrams;
+    printf("streams: %llu attached, %llu answered with GONE, %llu attempts failed, %llu silent; "
+           "%llu datagrams\n",
+           (unsigned long long)tally->attached, (unsigned long long)tally->gone,
+           (unsigned long long)tally->failed, (unsigned long long)tally->silent,
+           (unsigned long long)datagrams);
+}
+
 fn_scenario_result fn_scenario_run(const fn_scenario *scenario, uint64_t seed, uint32_t seconds,
                                    bool verbose)
 {
@@ -183,6 +198,8 @@ fn_scenario_result fn_scenario_run(const fn_scenario *scenario, uint64_t seed, u
         print_end(&world->ends[i]);
     if (verbose)
         print_attack(world);
+    if (verbose)
+        print_streams(world);
     fn_world_free(world);
     result.failure = world->failure;
     free(world);

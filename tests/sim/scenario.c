@@ -2,77 +2,14 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "path_scenarios.h"
+#include "setup.h"
 
 #define MS FN_NS_PER_MS
-
-/* --- the usual network and load, from which the scenarios differ --- */
-
-static uint32_t pick(fn_rng *rng, uint32_t a, uint32_t b, uint32_t c)
-{
-    uint64_t which = fn_rng_below(rng, 3);
-    return which == 0 ? a : which == 1 ? b : c;
-}
-
-/* Statement by statement: C leaves the order inside an initializer open, and the same seed has to
- * give the same run with every compiler. */
-static fn_load mixed_load(fn_rng *rng)
-{
-    fn_load load = {.weights = {3, 4, 3, 4}, .tagged_permille = 200};
-    load.interval_ns = fn_rng_between(rng, 20, 60) * MS;
-    load.message_bytes_max = pick(rng, 1000, 20000, 65536);
-    return load;
-}
-
-static void set_links(fn_world_config *config, fn_link_config link)
-{
-    config->link[0] = link;
-    config->link[1] = link;
-}
-
-static fn_limits usual_limits(fn_rng *rng)
-{
-    fn_limits limits = {.message_bytes_max = 262144, .idle_timeout_ms = 30000};
-    limits.receive_window_bytes = pick(rng, 262144 + 64, 524288, 1u << 20);
-    limits.replay_window_packets = pick(rng, 1024, 4096, 4096);
-    limits.message_window = pick(rng, 64, 1024, 4096);
-    limits.datagram_bytes_max = pick(rng, 1200, 1452, 1452);
-    return limits;
-}
-
-static void usual(fn_world_config *config, fn_rng *rng)
-{
-    *config = (fn_world_config){
-        .client_arena_bytes = FN_MIB(16),
-        .server_arena_bytes = FN_MIB(32),
-        .memory_cap_bytes = FN_MIB(8),
-        .memory_floor_bytes = FN_KIB(16),
-        .sessions = 2,
-        .send_queue_bytes_max = 2u << 20,
-        .datagram_bytes_max = 1452,
-        .rate_floor_bytes_per_s = 65536,
-        .keepalive_ns = 10 * FN_NS_PER_S,
-        .key_update_ns = 3600 * FN_NS_PER_S,
-        .hold_ns_max = 50 * MS,
-    };
-    for (uint32_t i = 0; i < 2; i++) {
-        config->limits[i] = usual_limits(rng);
-        config->load[i] = mixed_load(rng);
-    }
-    config->event_capacity = pick(rng, 16, 64, 1024);
-    config->key_update_packets = pick(rng, 64, 1000, 1u << 20);
-    config->hold_permille = pick(rng, 0, 100, 500);
-    config->tick_ns = fn_rng_chance(rng, 300) ? 16666667 : 0;
-    set_links(config, (fn_link_config){.delay_ns = fn_rng_between(rng, 1, 80) * MS});
-}
 
 static fn_end *any_end(fn_world *world)
 {
     return &world->ends[fn_rng_below(&world->rng, 2 * world->config.sessions)];
-}
-
-static uint32_t any_session(fn_world *world)
-{
-    return (uint32_t)fn_rng_below(&world->rng, world->config.sessions);
 }
 
 static uint64_t sum_received(const fn_world *world, uint32_t channel)
@@ -87,7 +24,7 @@ static uint64_t sum_received(const fn_world *world, uint32_t channel)
 
 static void clean(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->hold_permille = 0;
 }
 
@@ -105,7 +42,7 @@ static const char *judge_clean(fn_world *world)
 
 static void lossy(fn_world_config *config, fn_rng *rng, uint32_t permille)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->link[0].loss_permille = permille;
     config->link[1].loss_permille = permille;
 }
@@ -137,74 +74,74 @@ static void loss30(fn_world_config *config, fn_rng *rng)
 
 static void loss_one_way(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->link[fn_rng_below(rng, 2)].loss_permille = 400;
 }
 
 static void burst(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     fn_link_config link = config->link[0];
     link.burst_start_permille = 10;
     link.burst_end_permille = 80;
     link.burst_loss_permille = 900;
-    set_links(config, link);
+    fn_setup_links(config, link);
 }
 
 static void duplicate(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     fn_link_config link = config->link[0];
     link.duplicate_permille = 400;
     link.jitter_ns = 5 * MS;
-    set_links(config, link);
+    fn_setup_links(config, link);
 }
 
 static void reorder(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     fn_link_config link = config->link[0];
     link.reorder_permille = 200;
     link.reorder_delay_ns = fn_rng_between(rng, 1, 150) * MS;
-    set_links(config, link);
+    fn_setup_links(config, link);
 }
 
 static void jitter(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     fn_link_config link = config->link[0];
     link.jitter_ns = fn_rng_between(rng, 5, 200) * MS;
-    set_links(config, link);
+    fn_setup_links(config, link);
 }
 
 static void corrupt(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     fn_link_config link = config->link[0];
     link.corrupt_permille = 150;
-    set_links(config, link);
+    fn_setup_links(config, link);
 }
 
 static void ratelimit(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     fn_link_config link = config->link[0];
     link.rate_bytes_per_s = fn_rng_between(rng, 20000, 300000);
-    link.queue_bytes_max = pick(rng, 6000, 30000, 100000);
-    set_links(config, link);
+    link.queue_bytes_max = fn_setup_pick(rng, 6000, 30000, 100000);
+    fn_setup_links(config, link);
 }
 
 static void bulk_both_ways(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     fn_link_config link = {.delay_ns = 25 * MS,
                            .rate_bytes_per_s = 1000000,
                            .queue_bytes_max = 60000,
-                           .loss_permille = pick(rng, 0, 1, 10)};
-    set_links(config, link);
+                           .loss_permille = fn_setup_pick(rng, 0, 1, 10)};
+    fn_setup_links(config, link);
     for (uint32_t i = 0; i < 2; i++) {
         config->load[i].bulk_bytes = 3u << 20;
-        config->load[i].bulk_message_bytes = pick(rng, 1000, 16384, 200000);
+        config->load[i].bulk_message_bytes = fn_setup_pick(rng, 1000, 16384, 200000);
         config->load[i].bulk_channel = FASTNET_CHANNEL_RELIABLE;
     }
     config->sessions = 1;
@@ -222,14 +159,14 @@ static const char *judge_bulk(fn_world *world)
 /* More fits between the two than may be on its way. */
 static void long_fat(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->sessions = 1;
     config->tick_ns = 0;
     config->limits[0].replay_window_packets = 1024;
     config->limits[1].replay_window_packets = 1024;
     config->limits[0].receive_window_bytes = 4u << 20;
     config->limits[1].receive_window_bytes = 4u << 20;
-    set_links(config, (fn_link_config){.delay_ns = 100 * MS});
+    fn_setup_links(config, (fn_link_config){.delay_ns = 100 * MS});
     for (uint32_t i = 0; i < 2; i++) {
         config->load[i].bulk_bytes = 6u << 20;
         config->load[i].bulk_message_bytes = 1000;
@@ -243,7 +180,7 @@ static void change_mtu(fn_world *world)
 {
     static const uint32_t sizes[] = {1200, 1232, 1280, 1400, 1452, 0};
     uint64_t which = fn_rng_below(&world->rng, FN_ARRAY_COUNT(sizes));
-    fn_world_set_mtu(world, any_session(world), sizes[which]);
+    fn_world_set_mtu(world, fn_setup_any_session(world), sizes[which]);
 }
 
 /* What is too large for the path is a probe, or one flight before the change was noticed. */
@@ -259,13 +196,13 @@ static const char *judge_mtu(fn_world *world)
 
 static void mtu(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->change = change_mtu;
     config->change_ns = 1500 * MS;
     fn_link_config link = config->link[0];
     link.mtu_bytes = 1280;
-    link.loss_permille = pick(rng, 0, 10, 30);
-    set_links(config, link);
+    link.loss_permille = fn_setup_pick(rng, 0, 10, 30);
+    fn_setup_links(config, link);
 }
 
 static void mtu_reported(fn_world_config *config, fn_rng *rng)
@@ -276,18 +213,18 @@ static void mtu_reported(fn_world_config *config, fn_rng *rng)
 
 static void large_datagrams(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->datagram_bytes_max = 9000;
     config->limits[0].datagram_bytes_max = 9000;
     config->limits[1].datagram_bytes_max = 9000;
     fn_link_config link = config->link[0];
-    link.mtu_bytes = pick(rng, 1452, 4000, 9000);
-    set_links(config, link);
+    link.mtu_bytes = fn_setup_pick(rng, 1452, 4000, 9000);
+    fn_setup_links(config, link);
 }
 
 static void toggle_down(fn_world *world)
 {
-    uint32_t session = any_session(world);
+    uint32_t session = fn_setup_any_session(world);
     bool is_down =
         world->links[2 * session].config.down || world->links[2 * session + 1].config.down;
     bool up = !is_down && fn_rng_chance(&world->rng, 700);
@@ -296,7 +233,8 @@ static void toggle_down(fn_world *world)
 
 static void blackout(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
+    fn_setup_maybe_tcp(config, rng);
     config->change = toggle_down;
     config->change_ns = fn_rng_between(rng, 300, 2000) * MS;
 }
@@ -312,9 +250,10 @@ static void go_dark(fn_world *world)
 
 static void long_dark(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->limits[0].replay_window_packets = 1024;
     config->limits[1].replay_window_packets = 1024;
+    fn_setup_maybe_tcp(config, rng);
     config->change = go_dark;
     config->change_ns = 1000 * MS;
     for (uint32_t i = 0; i < 2; i++) {
@@ -328,7 +267,7 @@ static void long_dark(fn_world_config *config, fn_rng *rng)
 
 static void change_address(fn_world *world)
 {
-    uint32_t session = any_session(world);
+    uint32_t session = fn_setup_any_session(world);
     if (fn_rng_chance(&world->rng, 500))
         fn_world_rebind(world, session);
     else
@@ -337,23 +276,24 @@ static void change_address(fn_world *world)
 
 static void roam(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
+    fn_setup_maybe_tcp(config, rng);
     config->change = change_address;
     config->change_ns = fn_rng_between(rng, 800, 3000) * MS;
     fn_link_config link = config->link[0];
-    link.loss_permille = pick(rng, 0, 20, 100);
-    link.jitter_ns = pick(rng, 0, 5, 50) * MS;
-    set_links(config, link);
+    link.loss_permille = fn_setup_pick(rng, 0, 20, 100);
+    link.jitter_ns = fn_setup_pick(rng, 0, 5, 50) * MS;
+    fn_setup_links(config, link);
 }
 
 static void rebind_only(fn_world *world)
 {
-    fn_world_rebind(world, any_session(world));
+    fn_world_rebind(world, fn_setup_any_session(world));
 }
 
 static void s5_rebinding(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->change = rebind_only;
     config->change_ns = 2000 * MS;
 }
@@ -371,13 +311,13 @@ static const char *judge_rebinding(fn_world *world)
 
 static void key_storm(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->key_update_packets = 64;
     fn_link_config link = config->link[0];
     link.delay_ns = 10 * MS;
-    link.loss_permille = pick(rng, 0, 50, 200);
-    link.jitter_ns = pick(rng, 0, 10, 100) * MS;
-    set_links(config, link);
+    link.loss_permille = fn_setup_pick(rng, 0, 50, 200);
+    link.jitter_ns = fn_setup_pick(rng, 0, 10, 100) * MS;
+    fn_setup_links(config, link);
 }
 
 static const char *judge_flips(fn_world *world)
@@ -391,7 +331,7 @@ static const char *judge_flips(fn_world *world)
 
 static void key_age(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->key_update_packets = 1u << 20;
     config->key_update_ns = 500 * MS;
     config->link[0].delay_ns = 10 * MS;
@@ -400,7 +340,7 @@ static void key_age(fn_world_config *config, fn_rng *rng)
 
 static void attacker(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->attack = (fn_attack){.replay_permille = 300,
                                  .elsewhere_permille = 200,
                                  .race_permille = 50,
@@ -408,7 +348,7 @@ static void attacker(fn_world_config *config, fn_rng *rng)
                                  .forge_permille = 200};
     fn_link_config link = config->link[0];
     link.delay_ns = fn_rng_between(rng, 6, 60) * MS;
-    set_links(config, link);
+    fn_setup_links(config, link);
 }
 
 static const char *judge_attacker(fn_world *world)
@@ -419,10 +359,11 @@ static const char *judge_attacker(fn_world *world)
 /* Half of what the attacker does is noise, the rest are exact copies: late, or 5 ms early. */
 static void s5_copies(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
+    fn_setup_maybe_tcp(config, rng);
     config->tick_ns = 0;
     config->attack = (fn_attack){.elsewhere_permille = 1000,
-                                 .race_permille = pick(rng, 200, 600, 1000),
+                                 .race_permille = fn_setup_pick(rng, 200, 600, 1000),
                                  .damage_permille = 1000,
                                  .forge_permille = 1000,
                                  .all_elsewhere = true,
@@ -457,7 +398,7 @@ static const char *judge_copies(fn_world *world)
 
 static void s3_replay(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->attack = (fn_attack){.replay_permille = 1000, .elsewhere_permille = 1000};
     config->key_update_packets = 200;
 }
@@ -467,7 +408,7 @@ static void s3_replay(fn_world_config *config, fn_rng *rng)
 /* Little memory each, but enough: twice the window, twice the send queue, and the ledgers. */
 static void small_memory(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->limits[0].message_bytes_max = 16384;
     config->limits[1].message_bytes_max = 16384;
     config->limits[0].receive_window_bytes = 40000;
@@ -483,8 +424,8 @@ static void small_memory(fn_world_config *config, fn_rng *rng)
     config->load[1].message_bytes_max = 16384;
     config->hold_permille = 500;
     fn_link_config link = config->link[0];
-    link.loss_permille = pick(rng, 0, 20, 100);
-    set_links(config, link);
+    link.loss_permille = fn_setup_pick(rng, 0, 20, 100);
+    fn_setup_links(config, link);
 }
 
 /* The sessions together may ask for more than the server has. */
@@ -500,12 +441,12 @@ static void memory_contention(fn_world_config *config, fn_rng *rng)
 
 static void game_rhythm(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->sessions = 1;
     config->tick_ns = 16666667;
     config->hold_permille = 0;
     config->prompt_unreliable = true;
-    set_links(config, (fn_link_config){.delay_ns = 150 * MS, .loss_permille = 100});
+    fn_setup_links(config, (fn_link_config){.delay_ns = 150 * MS, .loss_permille = 100});
     fn_load load = {.interval_ns = 16666667,
                     .regular = true,
                     .weights = {0, 1, 0, 0},
@@ -540,20 +481,20 @@ static const char *judge_game_rhythm(fn_world *world)
 
 static void idle(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->limits[0].idle_timeout_ms = 3000;
     config->limits[1].idle_timeout_ms = 3000;
     config->keepalive_ns = 1000 * MS;
     config->load[0] = (fn_load){0};
     config->load[1] = (fn_load){0};
     fn_link_config link = config->link[0];
-    link.loss_permille = pick(rng, 0, 20, 50);
-    set_links(config, link);
+    link.loss_permille = fn_setup_pick(rng, 0, 20, 50);
+    fn_setup_links(config, link);
 }
 
 static void silence(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->limits[0].idle_timeout_ms = 4000;
     config->limits[1].idle_timeout_ms = 4000;
 }
@@ -590,9 +531,29 @@ static void close_in_trouble(fn_world_config *config, fn_rng *rng)
 
 /* --- everything at once --- */
 
+static void change_tcp(fn_world *world)
+{
+    uint32_t session = fn_setup_any_session(world);
+    const fn_tcp_trouble *trouble = &world->tcp[session];
+    switch (fn_rng_below(&world->rng, 4)) {
+    case 0:
+        fn_world_block_tcp(world, session, !trouble->blocked);
+        break;
+    case 1:
+        fn_world_refuse_tcp(world, session, !trouble->refused);
+        break;
+    case 2:
+        fn_world_stall_streams(world, session, (uint32_t)fn_rng_below(&world->rng, 2));
+        break;
+    default:
+        fn_world_reset_streams(world, session);
+        break;
+    }
+}
+
 static void change_anything(fn_world *world)
 {
-    switch (fn_rng_below(&world->rng, 5)) {
+    switch (fn_rng_below(&world->rng, 6)) {
     case 0:
         change_mtu(world);
         break;
@@ -601,6 +562,9 @@ static void change_anything(fn_world *world)
         break;
     case 2:
         change_address(world);
+        break;
+    case 3:
+        change_tcp(world);
         break;
     default: {
         fn_link *link = &world->links[any_end(world)->index];
@@ -613,7 +577,7 @@ static void change_anything(fn_world *world)
 
 static void everything(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->sessions = 3;
     config->server_arena_bytes = FN_MIB(32);
     for (uint32_t i = 0; i < 2; i++) {
@@ -635,6 +599,7 @@ static void everything(fn_world_config *config, fn_rng *rng)
                                  .race_permille = 5,
                                  .damage_permille = 20,
                                  .forge_permille = 20};
+    fn_setup_maybe_tcp(config, rng);
     config->change = change_anything;
     config->change_ns = 700 * MS;
 }
@@ -678,10 +643,10 @@ static void r2_acks(fn_world_config *config, fn_rng *rng)
 
 static void r3_other_channels(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->tick_ns = 0;
     config->hold_permille = 0;
-    set_links(config, (fn_link_config){.delay_ns = 20 * MS});
+    fn_setup_links(config, (fn_link_config){.delay_ns = 20 * MS});
     fn_load load = {.interval_ns = 10 * MS,
                     .weights = {1, 6, 3, 6},
                     .fixed_bytes = 300,
@@ -735,16 +700,16 @@ static const char *judge_little_in_vain(fn_world *world)
 
 static void r6_one_way(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->load[1] = (fn_load){0};
     fn_link_config link = config->link[0];
-    link.loss_permille = pick(rng, 0, 20, 100);
-    set_links(config, link);
+    link.loss_permille = fn_setup_pick(rng, 0, 20, 100);
+    fn_setup_links(config, link);
 }
 
 static void r7_fragments(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->sessions = 1;
     config->hold_permille = 0;
     for (uint32_t i = 0; i < 2; i++) {
@@ -768,16 +733,16 @@ static const char *judge_fragments(fn_world *world)
 
 static void r8_backpressure(fn_world_config *config, fn_rng *rng)
 {
-    usual(config, rng);
+    fn_setup_usual(config, rng);
     config->sessions = 1;
-    set_links(config, (fn_link_config){.delay_ns = 30 * MS,
-                                       .rate_bytes_per_s = 400000,
-                                       .queue_bytes_max = 30000,
-                                       .loss_permille = 10});
+    fn_setup_links(config, (fn_link_config){.delay_ns = 30 * MS,
+                                            .rate_bytes_per_s = 400000,
+                                            .queue_bytes_max = 30000,
+                                            .loss_permille = 10});
     for (uint32_t i = 0; i < 2; i++) {
         config->load[i] = (fn_load){.interval_ns = 5 * MS,
                                     .bulk_bytes = 3u << 20,
-                                    .bulk_message_bytes = pick(rng, 100, 700, 5000),
+                                    .bulk_message_bytes = fn_setup_pick(rng, 100, 700, 5000),
                                     .bulk_channel = FASTNET_CHANNEL_RELIABLE_ORDERED};
     }
 }
@@ -854,7 +819,7 @@ static const char *judge_backpressure(fn_world *world)
 const fn_scenario fn_scenarios[] = {
 #define X(name, setup, judge, finish, seconds, sentence) \
     {#name, sentence, setup, judge, finish, seconds},
-    SCENARIO_MAP(X)
+    SCENARIO_MAP(X) PATH_SCENARIO_MAP(X)
 #undef X
 };
 

@@ -1,3 +1,4 @@
+#include "attach.h"
 #include "world_internal.h"
 
 #include "base/result.h"
@@ -9,9 +10,11 @@
 #include <string.h>
 
 #define CONNECT_DEADLINE_NS (60 * FN_NS_PER_S)
-/* Of fn_world_heal(), and the least of what `change` may make of a link. */
-#define HEALTHY_RTT_NS      (40 * FN_NS_PER_MS)
+/* The least of what `change` may make of a link. */
 #define CHANGING_RTT_NS_MIN (2 * FN_NS_PER_MS)
+
+/* As udp_timeout_ms of the API. */
+#define STREAM_AFTER_NS (1500 * FN_NS_PER_MS)
 
 #define START_NS (1000 * FN_NS_PER_S)
 
@@ -82,13 +85,14 @@ static void on_deadline(fn_world *world, fn_timer *timer)
 
 static bool is_due(const fn_world *world, const fn_end *end)
 {
-    return fn_conn_deadline(end->conn) <= fn_world_host_now(world, end);
+    return end->conn != NULL && fn_conn_deadline(end->conn) <= fn_world_host_now(world, end);
 }
 
 /* What one call of poll does: everything that arrived first, timers after it. */
 static void on_host_tick(fn_world *world, fn_timer *timer)
 {
     fn_host *host = FN_CONTAINER(timer, fn_host, timer);
+    fn_attach_work(world, host);
     fn_world_receive(world, host);
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
         fn_end *end = &world->ends[i];
@@ -116,6 +120,8 @@ static void end_init(fn_world *world, uint32_t index)
     fn_heap_node_init(&end->timer.node);
     fn_heap_node_init(&end->load_timer.node);
     fn_list_init(&end->held);
+    fn_world_rejoin_init(end);
+    end->began_ns = world->now_ns;
     for (uint32_t i = 0; i < FN_WORLD_CHANNELS; i++)
         fn_stream_init(&end->streams[i], fn_rng_u64(&world->rng), modes[i]);
     if (end->is_client) {
@@ -150,6 +156,7 @@ static void conn_init(fn_world *world, fn_end *end, const uint8_t *send_secret,
         .keepalive_ns = from->keepalive_ns,
         .key_update_packets = from->key_update_packets,
         .key_update_ns = from->key_update_ns,
+        .stream_after_ns = end->is_client && from->tcp.open ? STREAM_AFTER_NS : FN_NEVER,
         .connect_deadline_ns = fn_world_host_now(world, end) + CONNECT_DEADLINE_NS,
         .memory_floor_bytes = from->memory_floor_bytes,
         .memory_cap_bytes = from->memory_cap_bytes,
@@ -166,19 +173,30 @@ static void conn_init(fn_world *world, fn_end *end, const uint8_t *send_secret,
         fn_world_fail(world, "a connection could not be created");
 }
 
-static void session_init(fn_world *world, uint32_t i)
+/* What HELLO and WELCOME, and the secrets, would have made. */
+static void agree(fn_world *world, uint32_t i)
 {
     uint8_t up[FN_KDF_SECRET_BYTES];
     uint8_t back[FN_KDF_SECRET_BYTES];
+    fn_end *client = fn_world_client(world, i);
+    fn_end *server = fn_world_server(world, i);
     fn_rng_bytes(&world->rng, up, sizeof up);
     fn_rng_bytes(&world->rng, back, sizeof back);
+    fn_rng_bytes(&world->rng, client->attach_key, sizeof client->attach_key);
+    memcpy(server->attach_key, client->attach_key, sizeof server->attach_key);
+    client->remote_receiver_id = server->receiver_id;
+    conn_init(world, client, up, back);
+    conn_init(world, server, back, up);
+}
+
+static void session_init(fn_world *world, uint32_t i)
+{
     host_init(world, &world->clients[i], world->config.client_arena_bytes);
     end_init(world, 2 * i);
     end_init(world, 2 * i + 1);
     fn_link_init(&world->links[2 * i], &world->config.link[0], fn_rng_u64(&world->rng));
     fn_link_init(&world->links[2 * i + 1], &world->config.link[1], fn_rng_u64(&world->rng));
-    conn_init(world, fn_world_client(world, i), up, back);
-    conn_init(world, fn_world_server(world, i), back, up);
+    agree(world, i);
 }
 
 static void on_change(fn_world *world, fn_timer *timer)
@@ -206,6 +224,9 @@ void fn_world_init(fn_world *world, const fn_world_config *config, uint64_t seed
     world->heap_nodes = fn_world_calloc(TIMERS_MAX * sizeof(fn_heap_node *));
     fn_heap_init(&world->heap, world->heap_nodes, TIMERS_MAX);
     fn_rng_init(&world->rng, seed);
+    fn_list_init(&world->attaches);
+    if (config->tcp.open)
+        fn_world_handshakes_init(world);
     host_init(world, &world->server, config->server_arena_bytes);
     for (uint32_t i = 0; i < config->sessions; i++)
         session_init(world, i);
@@ -226,7 +247,7 @@ void fn_world_init(fn_world *world, const fn_world_config *config, uint64_t seed
 
 /* --- ending --- */
 
-static void end_free(fn_world *world, fn_end *end)
+static void conn_free(fn_world *world, fn_end *end)
 {
     if (end->conn != NULL) {
         fn_world_release_held(world, end);
@@ -235,7 +256,14 @@ static void end_free(fn_world *world, fn_end *end)
         end->conn = NULL;
     }
     free(end->memory);
+    end->memory = NULL;
+}
+
+static void end_free(fn_world *world, fn_end *end)
+{
+    conn_free(world, end);
     free(end->accepted);
+    end->accepted = NULL;
     fn_tap_free(&end->tap);
     for (uint32_t i = 0; i < FN_WORLD_CHANNELS; i++)
         fn_stream_free(&end->streams[i]);
@@ -258,13 +286,19 @@ static void drop_flying(fn_world *world)
     }
 }
 
+static void stop_end(fn_world *world, fn_end *end)
+{
+    fn_heap_remove(&world->heap, &end->timer.node);
+    fn_heap_remove(&world->heap, &end->load_timer.node);
+    fn_heap_remove(&world->heap, &end->rejoin.timer.node);
+}
+
 static void stop_timers(fn_world *world)
 {
     fn_heap_remove(&world->heap, &world->change_timer.node);
     fn_heap_remove(&world->heap, &world->server.timer.node);
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
-        fn_heap_remove(&world->heap, &world->ends[i].timer.node);
-        fn_heap_remove(&world->heap, &world->ends[i].load_timer.node);
+        stop_end(world, &world->ends[i]);
         fn_heap_remove(&world->heap, &world->ends[i].host->timer.node);
     }
 }
@@ -278,6 +312,10 @@ static void check_pool_empty(fn_world *world, const fn_host *host)
 void fn_world_free(fn_world *world)
 {
     stop_timers(world);
+    for (uint32_t i = 0; i < world->config.sessions; i++)
+        fn_attach_forget(world, i);
+    if (world->handshake_bytes != 0)
+        fn_world_fail(world, "a handshake did not give its memory back");
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++)
         end_free(world, &world->ends[i]);
     drop_flying(world);
@@ -298,6 +336,37 @@ void fn_world_free(fn_world *world)
     free(world->heap_nodes);
 }
 
+/* --- the server's process --- */
+
+void fn_world_restart_server(fn_world *world)
+{
+    for (uint32_t i = 0; i < world->config.sessions; i++) {
+        fn_end *server = fn_world_server(world, i);
+        fn_attach_server_dies(world, i);
+        stop_end(world, server);
+        conn_free(world, server); /* what it sent may still arrive */
+    }
+    drop_list(&world->server.inbox);
+    check_pool_empty(world, &world->server);
+}
+
+void fn_world_connect_again(fn_world *world, uint32_t session)
+{
+    for (uint32_t side = 0; side < 2; side++) {
+        fn_end *end = &world->ends[2 * session + side];
+        stop_end(world, end);
+        end_free(world, end);
+    }
+    fn_attach_forget(world, session);
+    for (uint32_t side = 0; side < 2; side++) {
+        memset(&world->ends[2 * session + side], 0, sizeof(fn_end));
+        end_init(world, 2 * session + side);
+    }
+    agree(world, session);
+    fn_world_pump(world, fn_world_client(world, session));
+    fn_world_pump(world, fn_world_server(world, session));
+}
+
 /* --- running --- */
 
 static void check_memory(fn_world *world)
@@ -316,6 +385,8 @@ static void check_stats(fn_world *world)
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
         fn_end *end = &world->ends[i];
         fn_stats stats = {0};
+        if (end->conn == NULL)
+            continue;
         fn_conn_get_stats(end->conn, &stats);
 #define X(name)                                         \
     if (stats.counters.name < end->stats.counters.name) \
@@ -332,6 +403,7 @@ static void step(fn_world *world, fn_heap_node *node)
     world->now_ns = fn_max_u64(world->now_ns, node->deadline_ns);
     fn_heap_remove(&world->heap, node);
     timer->fire(world, timer);
+    fn_attach_sweep(world);
     check_memory(world);
     if (world->steps++ % 256 == 0)
         check_stats(world);
@@ -353,62 +425,6 @@ bool fn_world_run(fn_world *world, uint64_t until_ns, bool (*done)(fn_world *wor
     return done == NULL || done(world);
 }
 
-/* --- changes of the network --- */
-
-void fn_world_rebind(fn_world *world, uint32_t session)
-{
-    fn_end *client = fn_world_client(world, session);
-    uint8_t path = fn_conn_path(client->conn);
-    if (path >= FN_CONN_PATHS_MAX || client->path_address[path] == 0)
-        return;
-    bool validated = fn_world_remote(world, client, client->path_address[path])->validated;
-    client->path_address[path] = world->next_address++;
-    /* The client's own path is the same as before. */
-    fn_world_remote(world, client, client->path_address[path])->validated = validated;
-}
-
-void fn_world_roam(fn_world *world, uint32_t session, bool old_dies)
-{
-    fn_end *client = fn_world_client(world, session);
-    uint8_t old = fn_conn_path(client->conn);
-    int path = fn_conn_path_add(client->conn, fn_world_host_now(world, client));
-    if (path < 0)
-        return;
-    if (path >= FN_CONN_PATHS_MAX || path == old) {
-        fn_world_fail(world, "a path was added over the one in use");
-        return;
-    }
-    client->path_address[path] = world->next_address++;
-    client->path_dead[path] = false;
-    if (old_dies && old < FN_CONN_PATHS_MAX)
-        client->path_dead[old] = true;
-    if (world->config.tick_ns == 0)
-        fn_world_pump(world, client);
-}
-
-void fn_world_set_down(fn_world *world, uint32_t session, bool up, bool back)
-{
-    world->links[2 * session].config.down = up;
-    world->links[2 * session + 1].config.down = back;
-}
-
-void fn_world_set_mtu(fn_world *world, uint32_t session, uint32_t mtu_bytes)
-{
-    world->links[2 * session].config.mtu_bytes = mtu_bytes;
-    world->links[2 * session + 1].config.mtu_bytes = mtu_bytes;
-}
-
-void fn_world_heal(fn_world *world)
-{
-    world->quiet = true;
-    world->config.prompt_unreliable = false;
-    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
-        world->links[i].config = (fn_link_config){.delay_ns = HEALTHY_RTT_NS / 2};
-        fn_tap *tap = &world->ends[i].tap;
-        tap->flight_ns = fn_min_u64(tap->flight_ns, HEALTHY_RTT_NS);
-    }
-}
-
 /* --- questions --- */
 
 uint64_t fn_world_bytes_to_attacker(fn_world *world)
@@ -422,6 +438,32 @@ uint64_t fn_world_bytes_to_attacker(fn_world *world)
         }
     }
     return sum;
+}
+
+bool fn_world_is_on_stream(const fn_end *end)
+{
+    return end->stream != NULL &&
+           fn_conn_path(end->conn) == end->stream->sides[end->is_client ? 0 : 1].path;
+}
+
+static bool all_are_on(const fn_world *world, bool stream)
+{
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
+        const fn_end *end = &world->ends[i];
+        if (fn_conn_path(end->conn) == FN_CONN_PATH_UNKNOWN || fn_world_is_on_stream(end) != stream)
+            return false;
+    }
+    return true;
+}
+
+bool fn_world_all_on_streams(fn_world *world)
+{
+    return all_are_on(world, true);
+}
+
+bool fn_world_all_on_udp(fn_world *world)
+{
+    return all_are_on(world, false);
 }
 
 bool fn_world_all_connected(fn_world *world)
@@ -450,7 +492,8 @@ bool fn_world_all_delivered(fn_world *world)
 bool fn_world_all_dead(fn_world *world)
 {
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
-        if (fn_conn_get_state(world->ends[i].conn) != FN_CONN_DEAD)
+        const fn_conn *conn = world->ends[i].conn;
+        if (conn != NULL && fn_conn_get_state(conn) != FN_CONN_DEAD)
             return false;
     }
     return true;

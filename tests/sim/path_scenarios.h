@@ -1,0 +1,54 @@
+/*
+ * path_scenarios.h: scenarios in which sessions change from UDP to TCP and back, and what may go
+ * wrong with TCP meanwhile.
+ */
+#ifndef FN_SIM_PATH_SCENARIOS_H
+#define FN_SIM_PATH_SCENARIOS_H
+
+#include "scenario.h"
+
+/* name, setup, judge, finish, seconds, sentence */
+#define PATH_SCENARIO_MAP(X)                                                                 \
+    X(t1_udp_blocked_from_the_start, fn_path_blocked_setup, fn_path_blocked_judge, NULL, 5,  \
+      "connected over TCP in 2.5 s, all channels work")                                      \
+    X(t1_udp_blocked_in_the_middle, fn_path_middle_setup, fn_path_middle_judge, NULL, 3,     \
+      "on TCP in 3 s, back on UDP in 10 s")                                                  \
+    X(t1_udp_blocked_one_way, fn_path_middle_setup, fn_path_one_way_judge, NULL, 3,          \
+      "likewise when only one direction is blocked")                                         \
+    X(t1_tcp_refused_at_first, fn_path_middle_setup, fn_path_refused_judge, NULL, 3,         \
+      "neither UDP nor TCP for some seconds, then TCP")                                      \
+    X(t1_udp_and_tcp_flap, fn_path_flap_setup, NULL, NULL, 60,                               \
+      "either is blocked and free again at random, for a minute")                            \
+    X(ten_seconds_dark, fn_path_middle_setup, fn_path_dark_judge, NULL, 3,                   \
+      "neither UDP nor TCP for ten seconds; TCP is back first, or both")                     \
+    X(server_restart_is_gone, fn_path_restart_setup, fn_path_restart_judge, NULL, 3,         \
+      "a server that lost its state says so, and takes the clients anew")                    \
+    X(p5_tcp_stall_harms_nobody_else, fn_path_bystander_setup, fn_path_stall_judge, NULL, 2, \
+      "a zero window, each way and both")                                                    \
+    X(p5_tcp_reset_harms_nobody_else, fn_path_bystander_setup, fn_path_reset_judge, NULL, 2, \
+      "reset in the middle of a record, again and again")                                    \
+    X(sixty_hz_over_lossy_tcp, fn_path_sixty_setup, fn_path_sixty_judge, NULL, 20,           \
+      "2 % loss below TCP: what is too old is dropped, not queued")                          \
+    X(s5_racer_while_connecting, fn_path_racer_setup, fn_path_racer_judge, NULL, 6,          \
+      "copies come first from the very first datagram on: TCP carries the session")          \
+    X(s5_new_port_every_second, fn_path_ports_setup, fn_path_ports_judge, NULL, 60,          \
+      "a minute of new source ports costs nothing and no memory")
+
+#define X(name, setup, judge, finish, seconds, sentence) \
+    void setup(fn_world_config *config, fn_rng *rng);
+PATH_SCENARIO_MAP(X)
+#undef X
+
+const char *fn_path_blocked_judge(fn_world *world);
+const char *fn_path_middle_judge(fn_world *world);
+const char *fn_path_one_way_judge(fn_world *world);
+const char *fn_path_refused_judge(fn_world *world);
+const char *fn_path_dark_judge(fn_world *world);
+const char *fn_path_restart_judge(fn_world *world);
+const char *fn_path_stall_judge(fn_world *world);
+const char *fn_path_reset_judge(fn_world *world);
+const char *fn_path_sixty_judge(fn_world *world);
+const char *fn_path_racer_judge(fn_world *world);
+const char *fn_path_ports_judge(fn_world *world);
+
+#endif
