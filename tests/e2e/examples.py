@@ -1,6 +1,7 @@
 """Each example runs, does what its first comment says, and ends."""
 
 import os
+import re
 import subprocess
 
 import harness
@@ -16,7 +17,7 @@ class Examples(harness.TestCase):
         folder = os.path.join(harness.SOURCE, "examples")
         found = {name for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name))}
         self.assertLessEqual({"01-echo", "02-channels", "03-chat", "04-game-loop",
-                              "07-own-event-loop"}, found)
+                              "07-own-event-loop", "08-shards"}, found)
 
     def test_01_echo(self):
         certificates, server = self.serve("01-echo")
@@ -60,6 +61,12 @@ class Examples(harness.TestCase):
         self.assertRegex(result.stdout, r"^10 ticks, \d+ answers, \d+ wake-ups\n$")
         wakeups = int(result.stdout.split()[4])
         self.assertLess(wakeups, 1000)  # it waits; it does not spin
+
+    def test_08_shards(self):
+        result = harness.run(harness.program("08-shards"), "3", check=True)
+        players = re.findall(r"(?m)^shard \d+: (\d+) players$", result.stdout)
+        self.assertIn(len(players), (1, 3))  # one where nothing can steer
+        self.assertEqual(sum(map(int, players)), 8)
 
 
 harness.main()

@@ -27,6 +27,7 @@ class SpecExample(harness.TestCase):
             source = self.path(f"header.{suffix}")
             with open(source, "w", encoding="ascii") as stream:
                 stream.write('#include "fastnet.h"\n#include "fastnet/certificate.h"\n'
+                             '#include "fastnet/shards.h"\n'
                              "int main(void) { return fastnet_version()[0] == 0; }\n")
             self.compile(*compiler, "-fsyntax-only", source)
 
