@@ -43,9 +43,12 @@ void fn_secrets_context(const uint8_t *hello, size_t hello_bytes, const uint8_t 
 
 void fn_secrets_derive(uint8_t exporter[FN_SECRETS_BYTES], fn_secrets *out)
 {
-#define X(name, label) fn_kdf_expand_label(exporter, label, NULL, 0, out->name, sizeof out->name);
+    fn_kdf_keyed keyed;
+    fn_kdf_keyed_set(&keyed, exporter);
+#define X(name, label) fn_kdf_keyed_label(&keyed, label, out->name, sizeof out->name);
     FN_SECRETS_MAP(X)
 #undef X
+    fn_kdf_keyed_wipe(&keyed);
     fn_bytes_wipe(exporter, FN_SECRETS_BYTES);
 }
 

@@ -257,6 +257,9 @@ static int finish_handshake(fn_tls *tls)
                            "the %s did not agree to the application protocol (ALPN) %s: it speaks "
                            "TLS, but not FastNet",
                            fn_tls_peer_word(tls), tls->context->alpn_text);
+    /* Not before: it erases 17 KiB whenever a buffer is given back, and TLS's own messages are no
+     * secrets. The buffer that holds the first HELLO is given back after this. */
+    SSL_set_options(tls->ssl, SSL_OP_CLEANSE_PLAINTEXT);
     tls->done = true;
     return FASTNET_OK;
 }

@@ -29,7 +29,7 @@ static bool set_common(fn_tls_context *context)
     SSL_CTX *ssl = context->ssl;
     /* SSL_OP_ALLOW_NO_DHE_KEX stays off: a stolen ticket key then opens no recorded session. */
     SSL_CTX_clear_options(ssl, SSL_OP_ALLOW_NO_DHE_KEX);
-    SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
+    SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                               SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_max_cert_list(ssl, PEER_CHAIN_BYTES_MAX);

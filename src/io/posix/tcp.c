@@ -69,6 +69,9 @@ int fn_tcp_listener_local(const fn_tcp_listener *listener, fn_address *local, fn
 static int fn_accept_descriptor(const fn_tcp_listener *listener, fn_sockaddr *name)
 {
     socklen_t length = sizeof *name;
+#ifdef SOCK_CLOEXEC
+    return accept4((int)listener->handle, &name->any, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+#else
     int descriptor = accept((int)listener->handle, &name->any, &length);
     if (descriptor >= 0 && !fn_socket_prepare(descriptor)) {
         close(descriptor);
@@ -76,6 +79,7 @@ static int fn_accept_descriptor(const fn_tcp_listener *listener, fn_sockaddr *na
         return -1;
     }
     return descriptor;
+#endif
 }
 
 /* The spare makes room to take one connection off the queue and turn it away. */
