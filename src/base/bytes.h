@@ -38,6 +38,12 @@ static inline uint64_t fn_load_le64(const uint8_t *from)
     return value;
 }
 
+static inline void fn_store_le64(uint8_t *to, uint64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        to[i] = (uint8_t)(value >> 8 * i);
+}
+
 static inline void fn_store_be16(uint8_t *to, uint16_t value)
 {
     to[0] = (uint8_t)(value >> 8);

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/units.h"
+#include "crypto/poly1305.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -9,6 +10,8 @@
 
 /* libsodium with AVX2 makes eight blocks at once, in little more time than two by themselves. */
 enum { BATCH_BLOCKS = 8, SINGLE_BLOCKS_MAX = 2 };
+
+enum { SHORT_TEXT_BYTES = 256 };
 
 enum {
     BLOCK_BYTES = FN_AEAD_RUN_BLOCK_BYTES,
@@ -59,44 +62,73 @@ static void xor_into(uint8_t *to, const uint8_t *stream, size_t bytes)
         to[i] ^= stream[i];
 }
 
-static void store_le64(uint8_t *to, uint64_t value)
+#if FN_POLY1305_AVAILABLE
+/* False: the text is long enough for libsodium to be the faster one. */
+static bool short_tag(uint8_t tag[FN_AEAD_TAG_BYTES], const uint8_t *mac_key, const uint8_t *aad,
+                      size_t aad_bytes, const uint8_t *text, size_t text_bytes)
 {
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(value >> 8 * i);
+    fn_poly1305 mac;
+    if (text_bytes > SHORT_TEXT_BYTES)
+        return false;
+    fn_poly1305_start(&mac, mac_key);
+    fn_poly1305_add_padded(&mac, aad, aad_bytes);
+    fn_poly1305_add_padded(&mac, text, text_bytes);
+    fn_poly1305_add_lengths(&mac, aad_bytes, text_bytes);
+    fn_poly1305_finish(&mac, tag);
+    return true;
 }
+#else
+static bool short_tag(uint8_t tag[FN_AEAD_TAG_BYTES], const uint8_t *mac_key, const uint8_t *aad,
+                      size_t aad_bytes, const uint8_t *text, size_t text_bytes)
+{
+    (void)tag, (void)mac_key, (void)aad, (void)aad_bytes, (void)text, (void)text_bytes;
+    return false;
+}
+#endif
 
-/* The ciphertext lies at bytes + BLOCK_BYTES: completes what the MAC is computed over around it. */
-static void compute_tag(uint8_t tag[FN_AEAD_TAG_BYTES], uint8_t *bytes, const uint8_t *mac_key,
-                        const uint8_t *aad, size_t aad_bytes, size_t text_bytes)
+/* libsodium wants it in one piece: the ciphertext goes to bytes + BLOCK_BYTES, where the keystream
+ * was or is not needed, and all else around it. */
+static void long_tag(uint8_t tag[FN_AEAD_TAG_BYTES], uint8_t *bytes, const uint8_t *mac_key,
+                     const uint8_t *aad, size_t aad_bytes, const uint8_t *ciphertext,
+                     size_t text_bytes)
 {
     uint8_t *text = bytes + BLOCK_BYTES;
+    memcpy(text, ciphertext, text_bytes);
     uint8_t *start = aad_bytes > 0 ? text - FN_AEAD_RUN_AAD_BYTES_MAX : text;
     memset(start, 0, (size_t)(text - start));
     if (aad_bytes > 0)
         memcpy(start, aad, aad_bytes);
     size_t padded = fn_align_up(text_bytes, 16);
     memset(text + text_bytes, 0, padded - text_bytes);
-    store_le64(text + padded, aad_bytes);
-    store_le64(text + padded + 8, text_bytes);
+    fn_store_le64(text + padded, aad_bytes);
+    fn_store_le64(text + padded + 8, text_bytes);
     crypto_onetimeauth(tag, start, (size_t)(text - start) + padded + 16, mac_key);
 }
 
 void fn_aead_run_seal(fn_aead_run *run, const uint8_t *aad, size_t aad_bytes, uint8_t *text,
                       size_t text_bytes)
 {
+    uint8_t *tag = text + text_bytes;
     xor_into(text, run->bytes + BLOCK_BYTES, text_bytes);
-    memcpy(run->bytes + BLOCK_BYTES, text, text_bytes);
-    compute_tag(text + text_bytes, run->bytes, run->bytes, aad, aad_bytes, text_bytes);
+    if (!short_tag(tag, run->bytes, aad, aad_bytes, text, text_bytes))
+        long_tag(tag, run->bytes, run->bytes, aad, aad_bytes, text, text_bytes);
     fn_aead_run_wipe(run);
+}
+
+static void tag_of_sealed(uint8_t tag[FN_AEAD_TAG_BYTES], const fn_aead_run *run,
+                          const uint8_t *aad, size_t aad_bytes, const uint8_t *sealed,
+                          size_t text_bytes)
+{
+    uint8_t copy[sizeof run->bytes]; /* the keystream is needed still */
+    if (!short_tag(tag, run->bytes, aad, aad_bytes, sealed, text_bytes))
+        long_tag(tag, copy, run->bytes, aad, aad_bytes, sealed, text_bytes);
 }
 
 bool fn_aead_run_open(fn_aead_run *run, const uint8_t *aad, size_t aad_bytes, uint8_t *sealed,
                       size_t text_bytes)
 {
-    uint8_t copy[sizeof run->bytes]; /* the keystream is needed still */
     uint8_t tag[FN_AEAD_TAG_BYTES];
-    memcpy(copy + BLOCK_BYTES, sealed, text_bytes);
-    compute_tag(tag, copy, run->bytes, aad, aad_bytes, text_bytes);
+    tag_of_sealed(tag, run, aad, aad_bytes, sealed, text_bytes);
     if (crypto_verify_16(tag, sealed + text_bytes) != 0)
         return false;
     xor_into(sealed, run->bytes + BLOCK_BYTES, text_bytes);

@@ -23,9 +23,9 @@ enum {
     FN_AEAD_RUN_AAD_BYTES_MAX = 16
 };
 
-/* When the packet comes, the associated data takes the end of block 0 and the ciphertext the
- * keystream's place, so that what the MAC is computed over (RFC 8439 section 2.8) lies there in one
- * piece. */
+/* The MAC of a short text is computed over it where it lies (crypto/poly1305.h). For libsodium's,
+ * on a long one, the associated data takes the end of block 0 and the ciphertext the keystream's
+ * place: what it is computed over (RFC 8439 section 2.8) lies in one piece then. */
 typedef struct fn_aead_run {
     uint32_t text_bytes; /* of keystream behind block 0; 0 = empty */
     uint8_t bytes[FN_AEAD_RUN_BLOCK_BYTES + FN_AEAD_RUN_TEXT_BYTES + 32]; /* padding and lengths */
