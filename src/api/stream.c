@@ -134,10 +134,10 @@ static uint32_t wanted_bytes(const fn_stream *stream)
 }
 
 /* Checked before anything of the datagram is read. */
-static bool length_is_good(const FastNetEndpoint *endpoint, uint32_t bytes)
+static bool length_is_good(const FastNetEndpoint *endpoint, const fn_stream *stream)
 {
-    return bytes >= FN_WIRE_DATAGRAM_BYTES_MIN &&
-           bytes <= endpoint->config.limits.datagram_bytes_max;
+    uint32_t bytes;
+    return fn_stream_length_decode(stream->in, endpoint->config.limits.datagram_bytes_max, &bytes);
 }
 
 typedef enum progress { WHOLE, MORE, BREACH } progress;
@@ -152,8 +152,7 @@ static progress read_frame(const FastNetEndpoint *endpoint, fn_stream *stream, u
         if (bytes == 0)
             return MORE;
         stream->in_bytes += (uint32_t)bytes;
-        if (stream->in_bytes == FN_STREAM_HEADER_BYTES &&
-            !length_is_good(endpoint, fn_load_be16(stream->in)))
+        if (stream->in_bytes == FN_STREAM_HEADER_BYTES && !length_is_good(endpoint, stream))
             return BREACH;
     }
     return WHOLE;
@@ -233,7 +232,7 @@ void fn_stream_send(FastNetEndpoint *endpoint, fn_peer *peer, const uint8_t *dat
     fn_stream *stream = peer->stream;
     assert(stream->out_sent_bytes == stream->out_bytes);
     assert(bytes <= stream->frame_bytes - FN_STREAM_HEADER_BYTES);
-    fn_store_be16(stream->out, (uint16_t)bytes);
+    fn_stream_length_encode(stream->out, bytes);
     memcpy(stream->out + FN_STREAM_HEADER_BYTES, data, bytes);
     stream->out_bytes = (uint32_t)bytes + FN_STREAM_HEADER_BYTES;
     stream->out_sent_bytes = 0;

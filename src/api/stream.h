@@ -22,9 +22,10 @@
 #include "api/link.h"
 #include "api/peer.h"
 #include "base/list.h"
+#include "core/wire.h"
 
 enum {
-    FN_STREAM_HEADER_BYTES = 2,
+    FN_STREAM_HEADER_BYTES = FN_WIRE_STREAM_LENGTH_BYTES,
     FN_STREAM_UNSENT_BYTES = 32 * 1024,
 };
 

@@ -412,7 +412,7 @@ static bool check_header(fn_handshake *handshake, uint64_t now_ns)
         code = fn_failure_set(&handshake->failure, FASTNET_ERR_PROTOCOL,
                               "a handshake message of type %u is not expected from a %s",
                               (unsigned)type, other_side(handshake));
-    if (code == FASTNET_OK && !fn_handshake_attach_length_is_good(type, body_bytes))
+    if (code == FASTNET_OK && !fn_attach_length_is_good(type, body_bytes))
         code = fn_failure_set(&handshake->failure, FASTNET_ERR_PROTOCOL,
                               "a handshake message of type %u has a wrong length", (unsigned)type);
     if (code != FASTNET_OK)

@@ -8,19 +8,9 @@
 #include <assert.h>
 #include <string.h>
 
-enum { ATTACH_BODY_BYTES = 4 + FN_SECRETS_BYTES };
-
-static_assert(FN_HANDSHAKE_ATTACH_BYTES == FN_HELLO_FRAME_HEADER_BYTES + ATTACH_BODY_BYTES,
+static_assert(FN_HANDSHAKE_ATTACH_BYTES == FN_HELLO_FRAME_HEADER_BYTES + FN_HELLO_ATTACH_BODY_BYTES,
               "a frame and its header");
-
-bool fn_handshake_attach_length_is_good(fn_hello_type type, size_t body_bytes)
-{
-    if (type == FN_HELLO_TYPE_ATTACH)
-        return body_bytes == ATTACH_BODY_BYTES;
-    if (type == FN_HELLO_TYPE_ATTACHED || type == FN_HELLO_TYPE_GONE)
-        return body_bytes == 0;
-    return true;
-}
+static_assert((size_t)FN_HELLO_PROOF_BYTES == (size_t)FN_SECRETS_BYTES, "a proof is an HMAC");
 
 /* The context is empty: what is to be bound is this TLS connection, nothing that was said on it. */
 static bool export_here(fn_handshake *handshake, uint8_t exporter[FN_SECRETS_BYTES])
@@ -29,12 +19,13 @@ static bool export_here(fn_handshake *handshake, uint8_t exporter[FN_SECRETS_BYT
                          NULL, 0, exporter) == FASTNET_OK;
 }
 
-static void write_frame(fn_handshake *handshake, fn_hello_type type, const uint8_t *body,
-                        size_t body_bytes)
+static void write_frame(fn_handshake *handshake, fn_hello_type type,
+                        const fn_attach_message *attach)
 {
     fn_writer writer = fn_writer_make(fn_handshake_out_frame(handshake), FN_HANDSHAKE_ATTACH_BYTES);
     fn_hello_frame_begin(&writer);
-    fn_write_bytes(&writer, body, body_bytes);
+    if (attach != NULL)
+        fn_attach_encode(&writer, attach);
     fn_hello_frame_end(&writer, type);
     handshake->out_bytes = (uint32_t)fn_writer_bytes(&writer);
     handshake->out_sent_bytes = 0;
@@ -44,13 +35,13 @@ static void write_frame(fn_handshake *handshake, fn_hello_type type, const uint8
 
 bool fn_handshake_write_attach(fn_handshake *handshake, const uint8_t attach_key[FN_SECRETS_BYTES])
 {
-    uint8_t body[ATTACH_BODY_BYTES], exporter[FN_SECRETS_BYTES];
+    uint8_t exporter[FN_SECRETS_BYTES];
     if (!export_here(handshake, exporter))
         return false;
-    fn_store_be32(body, handshake->attach_id);
-    fn_secrets_attach_proof(attach_key, exporter, body + 4);
+    fn_attach_message attach = {.receiver_id = handshake->attach_id};
+    fn_secrets_attach_proof(attach_key, exporter, attach.proof);
     fn_bytes_wipe(exporter, sizeof exporter);
-    write_frame(handshake, FN_HELLO_TYPE_ATTACH, body, sizeof body);
+    write_frame(handshake, FN_HELLO_TYPE_ATTACH, &attach);
     handshake->in_bytes = 0;
     handshake->state = FN_HANDSHAKE_ATTACHING;
     return true;
@@ -86,9 +77,10 @@ void fn_handshake_handle_attach_answer(fn_handshake *handshake, uint64_t now_ns)
 
 void fn_handshake_handle_attach(fn_handshake *handshake)
 {
-    const uint8_t *body = fn_handshake_in_body(handshake);
-    handshake->attach_id = fn_load_be32(body);
-    memcpy(handshake->attach_secret, body + 4, FN_SECRETS_BYTES);
+    fn_attach_message attach;
+    fn_attach_decode(fn_handshake_in_body(handshake), &attach);
+    handshake->attach_id = attach.receiver_id;
+    memcpy(handshake->attach_secret, attach.proof, FN_SECRETS_BYTES);
     handshake->state = FN_HANDSHAKE_ATTACHING;
 }
 
@@ -107,7 +99,7 @@ bool fn_handshake_attach_verify(fn_handshake *handshake, const uint8_t *attach_k
 void fn_handshake_attach_answer(fn_handshake *handshake, uint64_t now_ns, bool attached)
 {
     assert(handshake->is_server && handshake->state == FN_HANDSHAKE_ATTACHING);
-    write_frame(handshake, attached ? FN_HELLO_TYPE_ATTACHED : FN_HELLO_TYPE_GONE, NULL, 0);
+    write_frame(handshake, attached ? FN_HELLO_TYPE_ATTACHED : FN_HELLO_TYPE_GONE, NULL);
     if (attached) {
         handshake->state = FN_HANDSHAKE_STREAM;
         handshake->deadline_ns = FN_NEVER;

@@ -53,9 +53,6 @@ void fn_handshake_lose_transport(fn_handshake *handshake, uint64_t now_ns, int c
 /* Server: an answer is leaving, nothing follows it but the end; the client closes first. */
 void fn_handshake_end_answered(fn_handshake *handshake, uint64_t now_ns);
 
-/* What a message of that type must be long, if it belongs to ATTACH. */
-bool fn_handshake_attach_length_is_good(fn_hello_type type, size_t body_bytes);
-
 /* Client: puts ATTACH into the frame that leaves; ATTACHING, or FAILED. */
 bool fn_handshake_write_attach(fn_handshake *handshake, const uint8_t attach_key[FN_SECRETS_BYTES]);
 

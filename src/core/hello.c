@@ -240,6 +240,29 @@ void fn_reject_encode(fn_writer *writer, const fn_reject *reject)
     fn_write_bytes(writer, reject->text, bytes);
 }
 
+/* --- attaching ------------------------------------------------------------------------ */
+
+bool fn_attach_length_is_good(fn_hello_type type, size_t body_bytes)
+{
+    if (type == FN_HELLO_TYPE_ATTACH)
+        return body_bytes == FN_HELLO_ATTACH_BODY_BYTES;
+    if (type == FN_HELLO_TYPE_ATTACHED || type == FN_HELLO_TYPE_GONE)
+        return body_bytes == 0;
+    return true;
+}
+
+void fn_attach_decode(const uint8_t body[FN_HELLO_ATTACH_BODY_BYTES], fn_attach_message *out)
+{
+    out->receiver_id = fn_load_be32(body);
+    memcpy(out->proof, body + 4, sizeof out->proof);
+}
+
+void fn_attach_encode(fn_writer *writer, const fn_attach_message *attach)
+{
+    fn_write_u32(writer, attach->receiver_id);
+    fn_write_bytes(writer, attach->proof, sizeof attach->proof);
+}
+
 /* --- framing -------------------------------------------------------------------------- */
 
 static bool is_known_type(uint8_t type)

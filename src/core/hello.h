@@ -1,6 +1,6 @@
 /*
- * hello.h: the messages inside TLS (PROTOCOL.md section 3): HELLO, WELCOME, REJECT, their framing,
- * and the limits that both sides tell each other.
+ * hello.h: the messages inside TLS (PROTOCOL.md sections 3, 11.4): HELLO, WELCOME, REJECT, ATTACH,
+ * their framing, and the limits that both sides tell each other.
  *
  * Decoding never copies: tokens, ids and texts are borrowed from the bytes that were decoded. Every
  * length is checked against its limit and against the end before it is believed; what is left over
@@ -26,6 +26,8 @@ enum {
     FN_HELLO_TOKEN_BYTES_MAX = FASTNET_TOKEN_BYTES_MAX,
     FN_HELLO_HOST_BYTES_MAX = 255,
     FN_HELLO_TEXT_BYTES_MAX = FASTNET_TEXT_BYTES_MAX,
+    FN_HELLO_PROOF_BYTES = 32,
+    FN_HELLO_ATTACH_BODY_BYTES = 4 + FN_HELLO_PROOF_BYTES,
     FN_HELLO_FRAME_HEADER_BYTES = 5,
     FN_HELLO_BODY_BYTES_MAX = 4096,
     FN_HELLO_FRAME_BYTES_MAX = FN_HELLO_FRAME_HEADER_BYTES + FN_HELLO_BODY_BYTES_MAX,
@@ -111,6 +113,11 @@ typedef struct fn_welcome {
     fn_limits limits;        /* ranges are not checked by decode */
 } fn_welcome;
 
+typedef struct fn_attach_message {
+    uint32_t receiver_id;                /* of the side addressed */
+    uint8_t proof[FN_HELLO_PROOF_BYTES]; /* fn_secrets_attach_proof */
+} fn_attach_message;
+
 typedef struct fn_reject {
     uint32_t result; /* positive: 12 means FASTNET_ERR_REJECTED */
     uint32_t app_code;
@@ -123,11 +130,18 @@ int fn_hello_decode(const uint8_t *body, size_t body_bytes, fn_hello *out, fn_fa
 int fn_welcome_decode(const uint8_t *body, size_t body_bytes, fn_welcome *out, fn_failure *failure);
 int fn_reject_decode(const uint8_t *body, size_t body_bytes, fn_reject *out, fn_failure *failure);
 
+/* ATTACH, ATTACHED and GONE have one length each: true when it is that, and for other types. */
+bool fn_attach_length_is_good(fn_hello_type type, size_t body_bytes);
+
+/* The body of an ATTACH of that length. */
+void fn_attach_decode(const uint8_t body[FN_HELLO_ATTACH_BODY_BYTES], fn_attach_message *out);
+
 /* Each writes the body of a message; lengths beyond their limit are our own mistake (asserted),
  * except the text of a REJECT, which is cut at a character. */
 void fn_hello_encode(fn_writer *writer, const fn_hello *hello);
 void fn_welcome_encode(fn_writer *writer, const fn_welcome *welcome);
 void fn_reject_encode(fn_writer *writer, const fn_reject *reject);
+void fn_attach_encode(fn_writer *writer, const fn_attach_message *attach);
 
 /* Does the client speak that version? */
 bool fn_hello_offers(const fn_hello *hello, uint16_t version);

@@ -1,5 +1,7 @@
 #include "core/wire.h"
 
+#include "base/bytes.h"
+
 #include "base/seq.h"
 
 bool fn_header_decode(const uint8_t *datagram, size_t bytes, fn_header *out)
@@ -265,4 +267,20 @@ void fn_frame_write_message(fn_writer *writer, const fn_message_frame *message)
     if (with_length)
         fn_write_varint(writer, message->bytes);
     fn_write_bytes(writer, message->payload, message->bytes);
+}
+
+/* --- section 11.4 --- */
+
+void fn_stream_length_encode(uint8_t *out, size_t datagram_bytes)
+{
+    assert(datagram_bytes >= FN_WIRE_DATAGRAM_BYTES_MIN &&
+           datagram_bytes <= FN_WIRE_DATAGRAM_BYTES_MAX);
+    fn_store_be16(out, (uint16_t)datagram_bytes);
+}
+
+bool fn_stream_length_decode(const uint8_t *length, uint32_t datagram_bytes_max,
+                             uint32_t *datagram_bytes)
+{
+    *datagram_bytes = fn_load_be16(length);
+    return *datagram_bytes >= FN_WIRE_DATAGRAM_BYTES_MIN && *datagram_bytes <= datagram_bytes_max;
 }

@@ -142,4 +142,15 @@ size_t fn_frame_message_overhead(const fn_message_frame *message, bool with_leng
 /* Leaves the length out when the payload fills the writer to its end exactly. */
 void fn_frame_write_message(fn_writer *writer, const fn_message_frame *message);
 
+/* --- section 11.4: datagrams on a stream, each behind its length --- */
+
+enum { FN_WIRE_STREAM_LENGTH_BYTES = 2 };
+
+/* out has FN_WIRE_STREAM_LENGTH_BYTES. */
+void fn_stream_length_encode(uint8_t *out, size_t datagram_bytes);
+
+/* False: no datagram has that length, or none that is accepted here: the stream ends. */
+bool fn_stream_length_decode(const uint8_t *length, uint32_t datagram_bytes_max,
+                             uint32_t *datagram_bytes);
+
 #endif

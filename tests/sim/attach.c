@@ -21,7 +21,7 @@
 #define DAY_S          INT64_C(86400)
 
 enum {
-    HEADER_BYTES = 2,
+    HEADER_BYTES = FN_WIRE_STREAM_LENGTH_BYTES,
     FLIGHT_WEIGHT_BYTES = 1500, /* of a flight of the handshake */
     RECORD_BYTES = 22           /* around what is written */
 };
@@ -246,7 +246,7 @@ void fn_attach_send(fn_world *world, fn_end *end, fn_datagram *datagram)
         fn_world_fail(world, "a datagram was given for a stream that takes none");
     datagram->stream = true;
     fn_list_push_back(&side->frames, &datagram->link);
-    fn_store_be16(side->out, (uint16_t)datagram->bytes);
+    fn_stream_length_encode(side->out, datagram->bytes);
     memcpy(side->out + HEADER_BYTES, datagram->data, datagram->bytes);
     side->out_bytes = HEADER_BYTES + datagram->bytes;
     side->out_sent_bytes = 0;

@@ -6,7 +6,7 @@ Standard library only; ChaCha20-Poly1305 (RFC 8439) and HKDF-Expand (RFC 5869) a
   reader.py check  VECTORS EXPECT         the vectors mean what was written by hand
   reader.py make   VECTORS EXPECT         prints the same datagrams and messages, made here
   reader.py same   DUMP EXPECT            a dump says what was written by hand
-  reader.py refuse FILE                   none of these frames can be read
+  reader.py refuse FILE                   none of these frames, messages and streams can be read
   reader.py selftest                      the cryptography against the RFCs' own vectors
 """
 
@@ -188,6 +188,23 @@ def read_datagram(data, secrets, sender, generation, expected):
     return [f"receiver {receiver:08x} phase {phase} number {number} in {count}"] + read_frames(frames)
 
 
+# --- section 11.4: datagrams on a stream -----------------------------------------------------------
+
+DATAGRAM_BYTES_MAX = 1452  # that the receiver of these streams said it accepts
+
+
+def read_stream(data, secrets, sender, generation, expected):
+    b, lines = Bytes(data), []
+    while b.left():
+        length = b.number(2)
+        if not 22 <= length <= DATAGRAM_BYTES_MAX:
+            raise Refused("a length that ends the stream")
+        datagram = read_datagram(b.take(length), secrets, sender, generation, expected)
+        expected = int(datagram[0].split()[5]) + 1
+        lines += [f"length {length}"] + datagram
+    return lines
+
+
 # --- section 6: frames -------------------------------------------------------------------------------
 
 UNIT = 1024
@@ -317,12 +334,32 @@ def read_reject(b):
     return [f'REJECT {result} {code} "{text}"']
 
 
+def read_attach(b):
+    """Section 11.4."""
+    lines = [f"ATTACH receiver {b.number(4):08x}", f"proof {b.take(32).hex()}"]
+    if b.left():
+        raise Refused("bytes left over")
+    return lines
+
+
+def read_empty(name):
+    def read(b):
+        if b.left():
+            raise Refused("an empty body was to come")
+        return [name]
+    return read
+
+
 def read_handshake(data):
     b = Bytes(data)
     kind, length = b.number(1), b.number(4)
     if length > 4096 or length != b.left():
         raise Refused("length")
-    return {1: read_hello, 2: read_welcome, 3: read_reject}[kind](b)
+    read = {1: read_hello, 2: read_welcome, 3: read_reject, 4: read_attach,
+            5: read_empty("ATTACHED"), 6: read_empty("GONE")}.get(kind)
+    if read is None:
+        raise Refused("an unknown type")
+    return read(b)
 
 
 def channel_table_hash(rows):
@@ -399,6 +436,14 @@ def write_datagram(lines, secrets, sender, generation):
     return header + seal(key, nonce_of(iv, number), header, frames)
 
 
+def write_stream(lines, secrets, sender, generation):
+    out, starts = b"", [i for i, line in enumerate(lines) if line.startswith("length")]
+    for start, end in zip(starts, starts[1:] + [len(lines)]):
+        datagram = write_datagram(lines[start + 1:end], secrets, sender, generation)
+        out += len(datagram).to_bytes(2, "big") + datagram
+    return out
+
+
 def write_limits(line):
     return b"".join(int(word).to_bytes(4, "big") for word in line.split()[1:])
 
@@ -426,9 +471,18 @@ def write_reject(lines):
             + len(text).to_bytes(2, "big") + text)
 
 
+def write_attach(lines):
+    return bytes.fromhex(lines[0].split()[2]) + bytes.fromhex(lines[1].split()[1])
+
+
+def write_empty(_):
+    return b""
+
+
 def write_handshake(lines):
     kind, write = {"HELLO": (1, write_hello), "WELCOME": (2, write_welcome),
-                   "REJECT": (3, write_reject)}[lines[0].split()[0]]
+                   "REJECT": (3, write_reject), "ATTACH": (4, write_attach),
+                   "ATTACHED": (5, write_empty), "GONE": (6, write_empty)}[lines[0].split()[0]]
     body = write(lines)
     return bytes([kind]) + len(body).to_bytes(4, "big") + body
 
@@ -485,7 +539,7 @@ def check(vectors_path, expect_path):
     faults = check_secrets(values, [row[1:] for row in vectors if row[0] == "key"])
     secrets, bodies = secrets_of(vectors), {}
     for row in vectors:
-        if row[0] not in ("datagram", "message"):
+        if row[0] not in ("datagram", "message", "stream"):
             continue
         more, lines = expected.pop((row[0], row[1]))
         data = bytes.fromhex(row[-1])
@@ -494,7 +548,8 @@ def check(vectors_path, expect_path):
             found = read_handshake(data)
         else:
             faults += compare(row[1], row[2:-1], more)
-            found = read_datagram(data, secrets, row[2], int(row[3]), int(row[4]))
+            read = read_datagram if row[0] == "datagram" else read_stream
+            found = read(data, secrets, row[2], int(row[3]), int(row[4]))
         faults += compare(row[1], found, lines)
     faults += compare("context", values["context"], context_of(bodies["hello"], bodies["welcome"]).hex())
     return faults + compare("left over", sorted(expected), [])
@@ -508,7 +563,8 @@ def make(vectors_path, expect_path):
         if kind == "message":
             print(kind, name, write_handshake(lines).hex())
         else:
-            data = write_datagram(lines, secrets, more[0], int(more[1]))
+            write = write_datagram if kind == "datagram" else write_stream
+            data = write(lines, secrets, more[0], int(more[1]))
             print(kind, name, *more, data.hex())
     return 0
 
@@ -521,14 +577,22 @@ def same(dump_path, expect_path):
     return faults
 
 
+def read_any(kind, data):
+    if kind == ["message"]:
+        return read_handshake(data)
+    if kind == ["stream"]:
+        return read_stream(data, {"client": bytes(32)}, "client", 0, 0)
+    return read_frames(data)
+
+
 def refuse(path):
     faults = 0
     for line in open(path, encoding="utf-8"):
         if line.startswith("#") or not line.strip():
             continue
-        name, frames = line.split()
+        *kind, name, data = line.split()
         try:
-            faults += compare(name, read_frames(bytes.fromhex(frames)), "refused")
+            faults += compare(name, read_any(kind, bytes.fromhex(data)), "refused")
         except Refused:
             pass
     return faults

@@ -3,7 +3,8 @@
  *
  *   wire_vectors emit            prints keys, datagrams and handshake messages, made by our code
  *   wire_vectors dump FILE       reads such lines (from reader.py) and prints what they mean
- *   wire_vectors refuse FILE     reads lines "name hex" of frames; fails for one that it can read
+ *   wire_vectors refuse FILE     reads lines "name hex" of frames, "message name hex" and
+ *                                "stream name hex"; fails for one that it can read
  *
  * What they mean is written by hand in wire.expect, in the same words as `dump` prints.
  */
@@ -22,8 +23,11 @@
 
 enum { DATAGRAM_BYTES = 2048, LINE_BYTES = 16384, RECEIVER_ID = 0x11223344 };
 
+enum { STREAM_DATAGRAM_BYTES_MAX = 1452 }; /* what the receiver of a stream accepts */
+
 static uint8_t client_secret[FN_KDF_SECRET_BYTES];
 static uint8_t server_secret[FN_KDF_SECRET_BYTES];
+static uint8_t attach_proof[FN_SECRETS_BYTES];
 
 static void print_hex(const uint8_t *bytes, size_t count)
 {
@@ -61,6 +65,7 @@ static void emit_secrets(void)
     fn_secrets_attach_proof(secrets.attach_key, exporter, proof);
     print_line("attach_exporter", exporter, sizeof exporter);
     print_line("attach_proof", proof, sizeof proof);
+    memcpy(attach_proof, proof, sizeof attach_proof);
 }
 
 static void emit_keys(void)
@@ -233,7 +238,7 @@ static const datagram_case datagrams[] = {
     {"rfc9000_a3", false, 0, 2, 0xa82f9b32, 0xa82f30eb, write_ping},
 };
 
-static void emit_datagram(const datagram_case *this)
+static size_t make_datagram(const datagram_case *this, uint8_t datagram[DATAGRAM_BYTES])
 {
     uint8_t secret[FN_KDF_SECRET_BYTES];
     memcpy(secret, this->from_server ? server_secret : client_secret, sizeof secret);
@@ -241,7 +246,6 @@ static void emit_datagram(const datagram_case *this)
     fn_send_keys_init(&keys, secret, 0);
     for (uint8_t i = 0; i < this->generation; i++)
         fn_send_keys_update(&keys, 0, 0);
-    uint8_t datagram[DATAGRAM_BYTES];
     size_t header =
         fn_header_encode(datagram, RECEIVER_ID, keys.phase, this->number, this->number_bytes);
     fn_writer writer = fn_writer_make(datagram + header, 1400);
@@ -250,9 +254,53 @@ static void emit_datagram(const datagram_case *this)
     if (writer.failed)
         abort();
     fn_send_keys_seal(&keys, this->number, datagram, header, datagram + header, bytes);
-    printf("datagram %s %s %u %llu ", this->name, this->from_server ? "server" : "client",
+    return header + bytes + FN_WIRE_TAG_BYTES;
+}
+
+static void emit_begin(const char *kind, const datagram_case *this)
+{
+    printf("%s %s %s %u %llu ", kind, this->name, this->from_server ? "server" : "client",
            this->generation, (unsigned long long)this->expected);
-    print_hex(datagram, header + bytes + FN_WIRE_TAG_BYTES);
+}
+
+static void emit_datagram(const datagram_case *this)
+{
+    uint8_t datagram[DATAGRAM_BYTES];
+    size_t bytes = make_datagram(this, datagram);
+    emit_begin("datagram", this);
+    print_hex(datagram, bytes);
+    printf("\n");
+}
+
+/* --- emit: streams --- */
+
+static void write_smallest(fn_writer *writer)
+{
+    memset(fn_write_reserve(writer, 1), FN_FRAME_PADDING, 1);
+}
+
+/* What follows ATTACHED, each way; the numbers of a stream follow each other. */
+static const datagram_case stream_up[] = {
+    {"up", false, 1, 2, 5002, 5002, write_ping},
+    {"up", false, 1, 2, 5003, 5003, write_fragment_first},
+    {"up", false, 1, 1, 5004, 5004, write_smallest},
+};
+static const datagram_case stream_down[] = {
+    {"down", true, 0, 1, 77, 77, write_ack_ranges},
+    {"down", true, 0, 3, 78, 78, write_messages},
+};
+
+static void emit_stream(const datagram_case *cases, size_t count)
+{
+    emit_begin("stream", &cases[0]);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t datagram[DATAGRAM_BYTES];
+        uint8_t length[FN_WIRE_STREAM_LENGTH_BYTES];
+        size_t bytes = make_datagram(&cases[i], datagram);
+        fn_stream_length_encode(length, bytes);
+        print_hex(length, sizeof length);
+        print_hex(datagram, bytes);
+    }
     printf("\n");
 }
 
@@ -296,6 +344,18 @@ static void write_reject(fn_writer *writer)
     fn_reject_encode(writer, &reject);
 }
 
+static void write_attach(fn_writer *writer)
+{
+    fn_attach_message attach = {.receiver_id = 0xcafe0002};
+    memcpy(attach.proof, attach_proof, sizeof attach.proof);
+    fn_attach_encode(writer, &attach);
+}
+
+static void write_nothing(fn_writer *writer)
+{
+    (void)writer;
+}
+
 static size_t emit_message(const char *name, fn_hello_type type, void (*write)(fn_writer *writer),
                            uint8_t *body)
 {
@@ -320,6 +380,9 @@ static void emit_handshake(void)
     size_t hello_bytes = emit_message("hello", FN_HELLO_TYPE_HELLO, write_hello, hello);
     size_t welcome_bytes = emit_message("welcome", FN_HELLO_TYPE_WELCOME, write_welcome, welcome);
     emit_message("reject", FN_HELLO_TYPE_REJECT, write_reject, reject);
+    emit_message("attach", FN_HELLO_TYPE_ATTACH, write_attach, reject);
+    emit_message("attached", FN_HELLO_TYPE_ATTACHED, write_nothing, reject);
+    emit_message("gone", FN_HELLO_TYPE_GONE, write_nothing, reject);
     uint8_t context[FN_SECRETS_BYTES];
     fn_secrets_context(hello, hello_bytes, welcome, welcome_bytes, context);
     print_line("context", context, sizeof context);
@@ -332,6 +395,8 @@ static int emit(void)
     emit_handshake();
     for (size_t i = 0; i < sizeof datagrams / sizeof datagrams[0]; i++)
         emit_datagram(&datagrams[i]);
+    emit_stream(stream_up, sizeof stream_up / sizeof stream_up[0]);
+    emit_stream(stream_down, sizeof stream_down / sizeof stream_down[0]);
     return 0;
 }
 
@@ -415,8 +480,9 @@ static bool dump_frames(const uint8_t *frames, size_t bytes)
     return true;
 }
 
-static bool dump_datagram(const char *name, bool from_server, unsigned generation,
-                          uint64_t expected, uint8_t *datagram, size_t bytes)
+/* *expected: the number that the reader expects next, here and afterwards. */
+static bool dump_sealed(bool from_server, unsigned generation, uint64_t *expected,
+                        uint8_t *datagram, size_t bytes)
 {
     fn_header header;
     if (!fn_header_decode(datagram, bytes, &header))
@@ -427,13 +493,41 @@ static bool dump_datagram(const char *name, bool from_server, unsigned generatio
         fn_kdf_next_secret(secret, secret);
     fn_aead_key key;
     fn_kdf_traffic_key(secret, &key);
-    uint64_t number = fn_seq_expand(expected, header.truncated, header.number_bytes);
-    printf("datagram %s\n  receiver %08x phase %u number %llu in %u\n", name, header.receiver_id,
-           header.phase, (unsigned long long)number, header.number_bytes);
+    uint64_t number = fn_seq_expand(*expected, header.truncated, header.number_bytes);
+    *expected = number + 1;
+    printf("  receiver %08x phase %u number %llu in %u\n", header.receiver_id, header.phase,
+           (unsigned long long)number, header.number_bytes);
     if (!fn_aead_open(&key, number, datagram, header.bytes, datagram + header.bytes,
                       bytes - header.bytes))
         return false;
     return dump_frames(datagram + header.bytes, bytes - header.bytes - FN_WIRE_TAG_BYTES);
+}
+
+static bool dump_datagram(const char *name, bool from_server, unsigned generation,
+                          uint64_t expected, uint8_t *datagram, size_t bytes)
+{
+    printf("datagram %s\n", name);
+    return dump_sealed(from_server, generation, &expected, datagram, bytes);
+}
+
+/* All datagrams of a stream have to be whole. */
+static bool dump_stream(const char *name, bool from_server, unsigned generation, uint64_t expected,
+                        uint8_t *bytes, size_t count)
+{
+    printf("stream %s\n", name);
+    for (size_t at = 0; at < count;) {
+        uint32_t length;
+        if (count - at < FN_WIRE_STREAM_LENGTH_BYTES ||
+            !fn_stream_length_decode(bytes + at, STREAM_DATAGRAM_BYTES_MAX, &length))
+            return false;
+        at += FN_WIRE_STREAM_LENGTH_BYTES;
+        printf("  length %u\n", length);
+        if (length > count - at ||
+            !dump_sealed(from_server, generation, &expected, bytes + at, length))
+            return false;
+        at += length;
+    }
+    return true;
 }
 
 static void dump_limits(const fn_limits *limits)
@@ -485,13 +579,29 @@ static bool dump_reject(const uint8_t *body, size_t bytes)
     return true;
 }
 
+static bool dump_attach(const uint8_t *body)
+{
+    fn_attach_message attach;
+    fn_attach_decode(body, &attach);
+    printf("  ATTACH receiver %08x\n  proof", attach.receiver_id);
+    dump_bytes(attach.proof, sizeof attach.proof);
+    return true;
+}
+
+static bool dump_empty(const char *what)
+{
+    printf("  %s\n", what);
+    return true;
+}
+
 static bool dump_message(const char *name, const uint8_t *framed, size_t bytes)
 {
     fn_hello_type type;
     size_t body_bytes;
     if (bytes < FN_HELLO_FRAME_HEADER_BYTES ||
         fn_hello_frame_decode(framed, &type, &body_bytes, NULL) != FASTNET_OK ||
-        body_bytes != bytes - FN_HELLO_FRAME_HEADER_BYTES)
+        body_bytes != bytes - FN_HELLO_FRAME_HEADER_BYTES ||
+        !fn_attach_length_is_good(type, body_bytes))
         return false;
     printf("message %s\n", name);
     const uint8_t *body = framed + FN_HELLO_FRAME_HEADER_BYTES;
@@ -502,9 +612,14 @@ static bool dump_message(const char *name, const uint8_t *framed, size_t bytes)
         return dump_welcome(body, body_bytes);
     case FN_HELLO_TYPE_REJECT:
         return dump_reject(body, body_bytes);
-    default:
-        return false;
+    case FN_HELLO_TYPE_ATTACH:
+        return dump_attach(body);
+    case FN_HELLO_TYPE_ATTACHED:
+        return dump_empty("ATTACHED");
+    case FN_HELLO_TYPE_GONE:
+        return dump_empty("GONE");
     }
+    return false;
 }
 
 /* --- reading lines --- */
@@ -533,6 +648,10 @@ static bool dump_line(const char *line)
         return parse_hex(hex, server_secret, sizeof server_secret) == sizeof server_secret;
     if (sscanf(line, "message %63s %16383s", name, hex) == 2)
         return dump_message(name, bytes, parse_hex(hex, bytes, sizeof bytes));
+    if (sscanf(line, "stream %63s %15s %u %llu %16383s", name, side, &generation, &expected, hex) ==
+        5)
+        return dump_stream(name, strcmp(side, "server") == 0, generation, expected, bytes,
+                           parse_hex(hex, bytes, sizeof bytes));
     if (sscanf(line, "datagram %63s %15s %u %llu %16383s", name, side, &generation, &expected,
                hex) == 5)
         return dump_datagram(name, strcmp(side, "server") == 0, generation, expected, bytes,
@@ -540,12 +659,16 @@ static bool dump_line(const char *line)
     return true;
 }
 
-/* True when the frames cannot be read, as they must. */
+/* True when it cannot be read, as it must. */
 static bool refuse_line(const char *line)
 {
     static char hex[LINE_BYTES];
     static uint8_t bytes[LINE_BYTES / 2];
     char name[64];
+    if (sscanf(line, "message %63s %16383s", name, hex) == 2)
+        return !dump_message(name, bytes, parse_hex(hex, bytes, sizeof bytes));
+    if (sscanf(line, "stream %63s %16383s", name, hex) == 2)
+        return !dump_stream(name, false, 0, 0, bytes, parse_hex(hex, bytes, sizeof bytes));
     if (line[0] == '#' || sscanf(line, "%63s %16383s", name, hex) != 2)
         return true;
     fn_reader reader = fn_reader_make(bytes, parse_hex(hex, bytes, sizeof bytes));
