@@ -194,6 +194,86 @@ void fn_path_flap_setup(fn_world_config *config, fn_rng *rng)
     fn_setup_links(config, link);
 }
 
+void fn_path_keys_setup(fn_world_config *config, fn_rng *rng)
+{
+    fn_path_flap_setup(config, rng);
+    config->key_update_packets = 64;
+}
+
+const char *fn_path_keys_judge(fn_world *world)
+{
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
+        if (world->ends[i].tap.flips < 2)
+            return "a key was not updated";
+    }
+    return NULL;
+}
+
+/* --- a session that lives on TCP --- */
+
+void fn_path_kept_setup(fn_world_config *config, fn_rng *rng)
+{
+    fn_path_middle_setup(config, rng);
+    config->tcp.stays = true;
+}
+
+const char *fn_path_kept_judge(fn_world *world)
+{
+    block_udp(world, true);
+    if (!within(world, 3 * S, fn_world_all_on_streams))
+        return "UDP was blocked, and three seconds later a session was not on TCP";
+    pass(world, fn_rng_between(&world->rng, 1, 3000) * MS);
+    for (uint32_t i = 0; i < world->config.sessions; i++) {
+        fn_world_stall_streams(world, i, 0);
+        fn_world_stall_streams(world, i, 1);
+    }
+    pass(world, fn_rng_between(&world->rng, 1, 500) * MS);
+    block_udp(world, false);
+    if (!within(world, 10 * S, fn_world_all_on_udp))
+        return "a stalled stream kept its session";
+    return NULL;
+}
+
+void fn_path_small_setup(fn_world_config *config, fn_rng *rng)
+{
+    fn_setup_small_memory(config, rng);
+    fn_setup_maybe_tcp(config, rng);
+    config->tcp.open = true;
+    fn_setup_links(config,
+                   (fn_link_config){.delay_ns = fn_rng_between(rng, 1, 50) * MS,
+                                    .rate_bytes_per_s = fn_setup_pick(rng, 40000, 200000, 0),
+                                    .queue_bytes_max = 30000,
+                                    .down = true});
+}
+
+void fn_path_idle_setup(fn_world_config *config, fn_rng *rng)
+{
+    fn_path_blocked_setup(config, rng);
+    config->limits[0].idle_timeout_ms = 6000;
+    config->limits[1].idle_timeout_ms = 6000;
+    config->keepalive_ns = 1500 * MS;
+    config->load[0] = (fn_load){0};
+    config->load[1] = (fn_load){0};
+}
+
+const char *fn_path_idle_judge(fn_world *world)
+{
+    if (!fn_world_all_on_streams(world))
+        return "a session left TCP while UDP was blocked";
+    for (uint32_t i = 0; i < world->config.sessions; i++)
+        fn_world_reset_streams(world, i);
+    pass(world, 1 * MS);
+    return within(world, 3 * S, fn_world_all_on_streams) ? NULL : "a reset went unnoticed";
+}
+
+void fn_path_close_setup(fn_world_config *config, fn_rng *rng)
+{
+    fn_path_blocked_setup(config, rng);
+    config->closes_in_trouble = true;
+    config->tcp.loss_permille = fn_setup_pick(rng, 0, 20, 100);
+    config->load[0].tagged_permille = config->load[1].tagged_permille = 0;
+}
+
 /* --- the server loses its state --- */
 
 void fn_path_restart_setup(fn_world_config *config, fn_rng *rng)

@@ -405,33 +405,10 @@ static void s3_replay(fn_world_config *config, fn_rng *rng)
 
 /* --- memory --- */
 
-/* Little memory each, but enough: twice the window, twice the send queue, and the ledgers. */
-static void small_memory(fn_world_config *config, fn_rng *rng)
-{
-    fn_setup_usual(config, rng);
-    config->limits[0].message_bytes_max = 16384;
-    config->limits[1].message_bytes_max = 16384;
-    config->limits[0].receive_window_bytes = 40000;
-    config->limits[1].receive_window_bytes = 40000;
-    config->limits[0].replay_window_packets = 1024;
-    config->limits[1].replay_window_packets = 1024;
-    config->send_queue_bytes_max = 65536;
-    config->memory_cap_bytes = FN_KIB(384);
-    config->memory_floor_bytes = FN_KIB(8);
-    config->client_arena_bytes = FN_KIB(512);
-    config->server_arena_bytes = FN_KIB(1024);
-    config->load[0].message_bytes_max = 16384;
-    config->load[1].message_bytes_max = 16384;
-    config->hold_permille = 500;
-    fn_link_config link = config->link[0];
-    link.loss_permille = fn_setup_pick(rng, 0, 20, 100);
-    fn_setup_links(config, link);
-}
-
 /* The sessions together may ask for more than the server has. */
 static void memory_contention(fn_world_config *config, fn_rng *rng)
 {
-    small_memory(config, rng);
+    fn_setup_small_memory(config, rng);
     config->sessions = 4;
     config->memory_floor_bytes = FN_KIB(160);
     config->server_arena_bytes = FN_KIB(768);
@@ -497,13 +474,14 @@ static void silence(fn_world_config *config, fn_rng *rng)
     fn_setup_usual(config, rng);
     config->limits[0].idle_timeout_ms = 4000;
     config->limits[1].idle_timeout_ms = 4000;
+    fn_setup_maybe_tcp(config, rng);
 }
 
 /* The network dies for good: both sides must find out, soon after the idle timeout. */
 static const char *finish_silence(fn_world *world)
 {
     for (uint32_t i = 0; i < world->config.sessions; i++) {
-        fn_world_set_down(world, i, true, true);
+        fn_world_block(world, i, true);
         fn_world_client(world, i)->may_close = true;
         fn_world_server(world, i)->may_close = true;
     }
@@ -781,7 +759,7 @@ static const char *judge_backpressure(fn_world *world)
     X(key_storm, key_storm, judge_flips, NULL, 8, "a key update every 64 packets")               \
     X(key_age, key_age, judge_flips, NULL, 6, "a key update every 500 ms")                       \
     X(attacker, attacker, judge_attacker, NULL, 5, "replays, races, damage and forgeries")       \
-    X(small_memory, small_memory, NULL, NULL, 6, "384 KiB each")                                 \
+    X(small_memory, fn_setup_small_memory, NULL, NULL, 6, "384 KiB each")                        \
     X(memory_contention, memory_contention, NULL, NULL, 5, "a server with too little for all")   \
     X(game_rhythm, game_rhythm, judge_game_rhythm, NULL, 10, "60 Hz at 10 % loss and 300 ms")    \
     X(game_rhythm_and_bulk, game_rhythm_and_bulk, judge_game_rhythm, NULL, 20,                   \

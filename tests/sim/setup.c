@@ -74,3 +74,26 @@ void fn_setup_maybe_tcp(fn_world_config *config, fn_rng *rng)
     config->tcp.stays = fn_rng_chance(rng, 300);
     config->tcp.loss_permille = fn_setup_pick(rng, 0, 10, 30);
 }
+
+/* Little memory each, but enough: twice the window, twice the send queue, and the ledgers. */
+void fn_setup_small_memory(fn_world_config *config, fn_rng *rng)
+{
+    fn_setup_usual(config, rng);
+    config->limits[0].message_bytes_max = 16384;
+    config->limits[1].message_bytes_max = 16384;
+    config->limits[0].receive_window_bytes = 40000;
+    config->limits[1].receive_window_bytes = 40000;
+    config->limits[0].replay_window_packets = 1024;
+    config->limits[1].replay_window_packets = 1024;
+    config->send_queue_bytes_max = 65536;
+    config->memory_cap_bytes = FN_KIB(384);
+    config->memory_floor_bytes = FN_KIB(8);
+    config->client_arena_bytes = FN_KIB(512);
+    config->server_arena_bytes = FN_KIB(1024);
+    config->load[0].message_bytes_max = 16384;
+    config->load[1].message_bytes_max = 16384;
+    config->hold_permille = 500;
+    fn_link_config link = config->link[0];
+    link.loss_permille = fn_setup_pick(rng, 0, 20, 100);
+    fn_setup_links(config, link);
+}
