@@ -126,14 +126,16 @@ static void play(client clients[CLIENTS], cues *shared)
 static void every_shard_has_its_thread(void **state)
 {
     (void)state;
+    if (!fn_steering_supported()) {
+        print_message("this backend steers no datagrams, so there is one shard at most\n");
+        return;
+    }
     test_net *net = test_net_create();
     FastNetConfig config = test_server_config(net);
     FastNetShards *shards = NULL;
     worker workers[SHARDS];
     client clients[CLIENTS] = {0};
     cues all = {false, false};
-    if (!fn_steering_supported())
-        skip();
     assert_int_equal(fastnet_shards_create(&config, SHARDS, &shards), FASTNET_OK);
     start(workers, net, shards, &all);
     net->server = fastnet_shards_endpoint(shards, 0);
