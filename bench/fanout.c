@@ -52,6 +52,15 @@ static FastNetEndpoint *create(const FastNetConfig *config)
     return endpoint;
 }
 
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static FastNetConfig common_config(const bench_options *options, uint32_t peers)
 {
     FastNetConfig config;
@@ -59,6 +68,7 @@ static FastNetConfig common_config(const bench_options *options, uint32_t peers)
     config.peers_max = peers;
     config.handshakes_per_address_per_s = 0;
     config.handshakes_max = 1024;
+    config.keep_tls_warm = options->keep_tls != 0;
     tuning_apply(&config, options);
     return config;
 }
@@ -86,6 +96,7 @@ static void create_shards(const FastNetConfig *config, uint32_t count)
 void fanout_listen(const bench_options *options, uint16_t *port, uint16_t *tls_port)
 {
     FastNetConfig config = common_config(options, (uint32_t)options->clients + 8);
+    allow_descriptors(); /* connections that are kept have one each */
     config.listen = true;
     config.bind_address = options->host;
     config.udp_port = (uint16_t)options->port;
@@ -129,15 +140,6 @@ void fanout_send_state(uint32_t peer, const uint8_t *state)
 void fanout_server_flush(void)
 {
     fastnet_flush(self->endpoint);
-}
-
-static void allow_descriptors(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
 }
 
 void fanout_open(const bench_options *options)

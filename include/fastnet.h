@@ -292,6 +292,8 @@ typedef struct FastNetConnectOptions {
     uint32_t token_bytes;           /* at most FASTNET_TOKEN_BYTES_MAX */
     const uint8_t *token;           /* shown to the server application (CONNECT_REQUEST) */
     void *user;                     /* echoed in the peer's events */
+    bool full_handshake; /* TLS is not resumed. By default a client that comes back to a server
+                            resumes: no certificate and no signature again, fresh keys. */
 } FastNetConnectOptions;
 
 #define FASTNET_TOKEN_BYTES_MAX 2048
@@ -520,6 +522,7 @@ typedef struct FastNetEndpointStats {
     uint64_t handed_over;         /* shards: connections that went to the one they named ... */
     uint64_t hand_overs_refused;  /* ... or were closed because too many waited there */
     uint64_t forwarded_datagrams; /* shards: came here, named another one, and went there */
+    uint64_t handshakes_resumed;  /* connects, either way, whose TLS was resumed */
 } FastNetEndpointStats;
 
 /* Copies the endpoint's numbers. Returns OK or ERR_ARGUMENT. */

@@ -96,7 +96,8 @@ class Throughput(Case):
 class FanOut(Case):
     def run(self, bench):
         settings = self.settings
-        server = {"clients": settings["clients"], "hz": settings["hz"], "wait": settings["wait"]}
+        server = {"clients": settings["clients"], "hz": settings["hz"], "wait": settings["wait"],
+                  "keep_tls": settings["keep_tls"]}
         client = {**server, "seconds": settings["seconds"], "per_socket": settings["per_socket"],
                   "idle_seconds": settings["idle_seconds"]}
         server.update({"shards": settings["shards"], "frame_us": settings["frame_us"]})
@@ -265,6 +266,7 @@ def fan_outs(quick, _offers):
         ways = [("FastNet", "fanout", "block"), ("floor", "floor_fanout", "block")]
         if (clients, hz) == (1000, 20):
             ways.append(("FastNet, default waiting", "fanout", "default"))
+            ways.append(("FastNet, TLS kept", "fanout", "block"))
         if (clients, hz) == (1000, 60):
             ways += [(f"FastNet{shards}{frames}", "fanout", "block")
                      for shards in ("", ", 2 shards") for frames in ("", ", frames")][1:]
@@ -274,6 +276,7 @@ def fan_outs(quick, _offers):
                           clients=clients, hz=hz, seconds=2 if quick else 4, idle_seconds=idle,
                           wait=wait, per_socket=10 if clients >= 10000 else 1,
                           shards=2 if "2 shards" in name else 1,
+                          keep_tls=1 if "TLS kept" in name else 0,
                           frame_us=1000 if "frames" in name else 0)
             case.rounds = 1 if clients >= 10000 else None
             yield case

@@ -66,6 +66,14 @@ class Verdicts(unittest.TestCase):
     def test_every_line_survives_an_empty_run(self):
         found = list(targets.lines(summary.Results({}), set()))
         self.assertTrue(all(line.passes() is None for line in found))
+
+    def test_a_line_without_a_limit_is_only_shown(self):
+        line = targets.Line("x", None, 3.0, (2.0, 4.0), unit=" KiB")
+        self.assertEqual((line.wanted(), line.measured(), line.verdict()),
+                         ("-", "3 KiB (2–4)", "for comparison"))
+
+    def test_as_text_has_a_row_for_each(self):
+        found = list(targets.lines(summary.Results({}), set()))
         self.assertEqual(len(targets.as_text(found)), len(found) + 1)
 
 
@@ -76,6 +84,7 @@ class Cases(unittest.TestCase):
         self.assertEqual(len(keys), len(set(keys)))
         for key in (targets.rtt("FastNet unreliable"), targets.rtt("QUIC datagrams"),
                     targets.rtt("FastNet unreliable, kept warm", "60/s, spin"), targets.IDLE,
+                    targets.TLS_KEPT, "handshake/FastNet/resumed",
                     f"fanout/floor/{targets.FAN}", "throughput/floor, GSO/1200 B",
                     "handshake/FastNet/one at a time", "handshake/OpenSSL alone/full",
                     "loss/FastNet reliable/messages, 0 % loss"):

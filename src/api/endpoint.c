@@ -162,6 +162,7 @@ static void free_endpoint(FastNetEndpoint *endpoint)
         fn_datagrams_close(endpoint);
         fn_poller_close(&endpoint->poller);
     }
+    fn_tickets_drop_all(&endpoint->tickets);
     fn_trust_free(&endpoint->trust);
     fn_random_wipe(&endpoint->random);
     fn_blocks_free(&blocks);
@@ -209,6 +210,7 @@ static int allocate(const FastNetConfig *config, FastNetEndpoint **out, fn_failu
     if (*out == NULL)
         return no_memory("the endpoint", failure);
     (*out)->blocks = blocks;
+    (*out)->tickets.memory = blocks.memory;
     return FASTNET_OK;
 }
 

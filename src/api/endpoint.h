@@ -11,7 +11,7 @@
  *   delivery    events for the caller   timers     everybody's deadlines
  *   trust       roots and pins          spin       when a wait blocks
  *   spare       what idle time is for   shard      others that share its ports
- *   poll        the order in which all of this gets its turn
+ *   tickets     of servers known        poll       the order in which all of this gets its turn
  */
 #ifndef FN_API_ENDPOINT_H
 #define FN_API_ENDPOINT_H
@@ -31,6 +31,7 @@
 #include "api/shard.h"
 #include "api/spare.h"
 #include "api/spin.h"
+#include "api/tickets.h"
 #include "api/timer.h"
 #include "api/trust.h"
 #include "base/heap.h"
@@ -71,6 +72,7 @@ static inline uint64_t fn_token_payload(uint64_t token)
 typedef struct fn_endpoint_counters {
     uint64_t handshakes_completed;
     uint64_t handshakes_failed;
+    uint64_t handshakes_resumed;
 } fn_endpoint_counters;
 
 struct FastNetEndpoint {
@@ -79,6 +81,7 @@ struct FastNetEndpoint {
     fn_report report;
     fn_random random;
     fn_trust trust;
+    fn_tickets tickets;
     fn_poller poller;
     bool poller_open;
     fn_heap timers;

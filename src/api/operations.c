@@ -102,6 +102,7 @@ FastNetResult fastnet_endpoint_stats(const FastNetEndpoint *endpoint, FastNetEnd
         .memory_bytes_used = fn_pool_used_bytes(&endpoint->pool),
         .handshakes_completed = endpoint->counters.handshakes_completed,
         .handshakes_failed = endpoint->counters.handshakes_failed,
+        .handshakes_resumed = endpoint->counters.handshakes_resumed,
         .handshakes_limited = admission->limited_count,
         .handshakes_evicted = admission->evicted_count,
         .sent_datagrams = udp.sent,

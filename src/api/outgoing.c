@@ -136,6 +136,24 @@ static fn_handshake_target target_of(const fn_peer *peer)
     };
 }
 
+static int init_handshake(FastNetEndpoint *endpoint, fn_peer *peer, fn_link *link,
+                          fn_failure *failure)
+{
+    const fn_outgoing *outgoing = peer->outgoing;
+    fn_handshake_target target = target_of(peer);
+    fn_ticket *ticket = NULL;
+    if (!outgoing->full_handshake)
+        ticket = fn_tickets_take(&endpoint->tickets, &link->remote, outgoing->server_name);
+    if (ticket != NULL) {
+        target.session = fn_ticket_blob(ticket);
+        target.session_bytes = ticket->bytes;
+    }
+    int code =
+        fn_handshake_init_client(&link->handshake, &endpoint->links.config, &target, failure);
+    fn_tickets_drop(&endpoint->tickets, ticket);
+    return code;
+}
+
 static void start_handshake(FastNetEndpoint *endpoint, fn_peer *peer, fn_tcp tcp,
                             const fn_address *remote, uint64_t now_ns)
 {
@@ -150,9 +168,7 @@ static void start_handshake(FastNetEndpoint *endpoint, fn_peer *peer, fn_tcp tcp
         fail(endpoint, peer, FASTNET_ERR_MEMORY, "no memory for the handshake", "", now_ns);
         return;
     }
-    fn_handshake_target target = target_of(peer);
-    if (fn_handshake_init_client(&link->handshake, &endpoint->links.config, &target, &failure) !=
-        FASTNET_OK) {
+    if (init_handshake(endpoint, peer, link, &failure) != FASTNET_OK) {
         fn_link_destroy(endpoint, link);
         fail(endpoint, peer, failure.code, failure.text, "", now_ns);
         return;
@@ -399,6 +415,7 @@ static int fill(FastNetEndpoint *endpoint, fn_outgoing *outgoing, const char *ho
     int code = copy_name(outgoing, options, failure);
     if (code != FASTNET_OK)
         return code;
+    outgoing->full_handshake = options->full_handshake;
     outgoing->token_bytes = options->token_bytes;
     if (options->token_bytes > 0)
         memcpy(outgoing->token, options->token, options->token_bytes);

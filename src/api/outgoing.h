@@ -36,6 +36,7 @@ typedef struct fn_outgoing {
     uint16_t port;
     uint16_t udp_port;   /* LOCATING */
     bool called_resolve; /* the application's resolver was asked */
+    bool full_handshake; /* does not resume */
     uint32_t token_bytes;
     uint8_t token[FASTNET_TOKEN_BYTES_MAX];
     char last_failure[160]; /* of the address that failed last */

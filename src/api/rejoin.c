@@ -64,6 +64,9 @@ void fn_rejoin_free(FastNetEndpoint *endpoint, fn_peer *peer)
     fn_timer_set(endpoint, &rejoin->timer, FN_NEVER);
     stop_connecting(endpoint, rejoin, true);
     fn_tls_context_release(rejoin->tls);
+    if (rejoin->ticket != NULL)
+        fn_tickets_put(&endpoint->tickets, &peer->remote, rejoin->server_name, rejoin->ticket,
+                       rejoin->ticket_bytes);
     free_ticket(endpoint, rejoin);
     fn_memory_free(&endpoint->blocks.memory, rejoin, sizeof *rejoin);
 }

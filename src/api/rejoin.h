@@ -38,6 +38,7 @@ typedef struct fn_rejoin {
 /* A client's session begins: keeps what later connections need. ERR_MEMORY. */
 int fn_rejoin_start(FastNetEndpoint *endpoint, fn_peer *peer, fn_tls_context *tls,
                     const char *server_name);
+/* The session is over; its ticket is kept for the next connect to that server. */
 void fn_rejoin_free(FastNetEndpoint *endpoint, fn_peer *peer);
 
 /* Keeps the ticket of a TLS connection that is about to be closed. */

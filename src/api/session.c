@@ -77,6 +77,7 @@ int fn_session_start(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address 
     if (!fn_handshake_take_secrets(handshake, &secrets))
         return FASTNET_ERR_STATE;
     const fn_handshake_result *result = fn_handshake_get_result(handshake);
+    endpoint->counters.handshakes_resumed += result->resumed;
     fn_conn_config config = conn_config(endpoint, peer, result, &secrets);
     int code = create_conn(endpoint, peer, &config, now_ns);
     memcpy(peer->attach_key, secrets.attach_key, sizeof peer->attach_key);
