@@ -155,27 +155,44 @@ const char *fn_path_dark_judge(fn_world *world)
     return NULL;
 }
 
-/* Never both for long: the idle timeout is no part of this. */
+/* Neither way is open for long: the idle timeout is no part of this. */
+static void lighten(fn_world *world, uint32_t session)
+{
+    fn_tcp_trouble *tcp = &world->tcp[session];
+    const fn_link *links = &world->links[2 * session];
+    bool dark = (links[0].config.down || links[1].config.down) && (tcp->blocked || tcp->refused);
+    if (!dark || tcp->dark_ns == 0)
+        tcp->dark_ns = dark ? world->now_ns : 0;
+    if (!dark || world->now_ns - tcp->dark_ns < 8 * S)
+        return;
+    fn_world_set_down(world, session, false, false);
+    tcp->dark_ns = 0;
+}
+
 static void flap(fn_world *world)
 {
+    for (uint32_t i = 0; i < world->config.sessions; i++)
+        lighten(world, i);
     uint32_t session = fn_setup_any_session(world);
-    bool *udp = &world->links[2 * session].config.down;
-    fn_tcp_trouble *tcp = &world->tcp[session];
-    if (*udp && tcp->blocked && world->now_ns - tcp->since_ns > 5 * S) {
-        fn_world_block_tcp(world, session, false);
-        return;
-    }
-    switch (fn_rng_below(&world->rng, 6)) {
+    const bool *udp = &world->links[2 * session].config.down;
+    const fn_tcp_trouble *tcp = &world->tcp[session];
+    switch (fn_rng_below(&world->rng, 8)) {
     case 0:
     case 1:
         fn_world_set_down(world, session, !*udp, !*udp);
         break;
     case 2:
+        fn_world_set_down(world, session, !*udp, *udp);
+        break;
     case 3:
+    case 4:
         fn_world_block_tcp(world, session, !tcp->blocked);
         break;
-    case 4:
+    case 5:
         fn_world_refuse_tcp(world, session, !tcp->refused);
+        break;
+    case 6:
+        fn_world_stall_streams(world, session, (uint32_t)fn_rng_below(&world->rng, 2));
         break;
     default:
         fn_world_reset_streams(world, session);
@@ -461,6 +478,49 @@ const char *fn_path_sixty_judge(fn_world *world)
 }
 
 /* --- attackers, addresses --- */
+
+void fn_path_attacked_setup(fn_world_config *config, fn_rng *rng)
+{
+    fn_path_blocked_setup(config, rng);
+    config->link[0].delay_ns = config->link[1].delay_ns = fn_rng_between(rng, 6, 60) * MS;
+    config->attack =
+        (fn_attack){.elsewhere_permille = 1000, .damage_permille = 500, .forge_permille = 1000};
+}
+
+/* The attacker gets through where the client does not. */
+const char *fn_path_attacked_judge(fn_world *world)
+{
+    const char *complaint = judge_connected_over_tcp(world);
+    if (complaint != NULL)
+        return complaint;
+    if (world->tally.from_attacker < 10 || world->tally.forged < 10)
+        return "the attacker was not there";
+    if (fn_world_bytes_to_attacker(world) > 3 * world->tally.server_bytes)
+        return "more than three times its bytes went to the attacker";
+    return NULL;
+}
+
+/* On TCP; then the client goes to another network, where UDP works or not. */
+const char *fn_path_away_judge(fn_world *world)
+{
+    block_udp(world, true);
+    if (!within(world, 3 * S, fn_world_all_on_streams))
+        return "UDP was blocked, and three seconds later a session was not on TCP";
+    pass(world, fn_rng_between(&world->rng, 1, 3000) * MS);
+    bool udp_works = fn_rng_chance(&world->rng, 500);
+    for (uint32_t i = 0; i < world->config.sessions; i++) {
+        fn_world_set_down(world, i, !udp_works, !udp_works);
+        fn_world_roam(world, i, true);
+    }
+    uint64_t attached = world->streams.attached;
+    if (udp_works)
+        return within(world, 2 * S, fn_world_all_on_udp) ? NULL
+                                                         : "a session did not come over to UDP";
+    pass(world, 10 * S);
+    if (world->failure == NULL && world->streams.attached < attached + world->config.sessions)
+        return "a session stayed on a stream that was left behind";
+    return fn_world_all_on_streams(world) ? NULL : "a session has no stream on its new network";
+}
 
 void fn_path_racer_setup(fn_world_config *config, fn_rng *rng)
 {

@@ -38,6 +38,10 @@
       "reset in the middle of a record, again and again")                                        \
     X(sixty_hz_over_lossy_tcp, fn_path_sixty_setup, fn_path_sixty_judge, NULL, 20,               \
       "2 % loss below TCP: what is too old is dropped, not queued")                              \
+    X(s5_attacker_beside_tcp, fn_path_attacked_setup, fn_path_attacked_judge, NULL, 15,          \
+      "the client's UDP does not get through, copies and forgeries do")                          \
+    X(roam_while_on_tcp, fn_path_middle_setup, fn_path_away_judge, NULL, 2,                      \
+      "to a network with UDP, or without")                                                       \
     X(s5_racer_while_connecting, fn_path_racer_setup, fn_path_racer_judge, NULL, 6,              \
       "copies come first from the very first datagram on: TCP carries the session")              \
     X(s5_new_port_every_second, fn_path_ports_setup, fn_path_ports_judge, NULL, 60,              \
@@ -48,6 +52,8 @@
 PATH_SCENARIO_MAP(X)
 #undef X
 
+const char *fn_path_attacked_judge(fn_world *world);
+const char *fn_path_away_judge(fn_world *world);
 const char *fn_path_keys_judge(fn_world *world);
 const char *fn_path_kept_judge(fn_world *world);
 const char *fn_path_idle_judge(fn_world *world);

@@ -85,8 +85,8 @@ void fn_world_block_tcp(fn_world *world, uint32_t session, bool blocked)
     uint64_t lasted_ns = world->now_ns - trouble->since_ns;
     if (trouble->blocked == blocked)
         return;
-    *trouble = (fn_tcp_trouble){
-        .since_ns = world->now_ns, .blocked = blocked, .refused = trouble->refused};
+    trouble->since_ns = world->now_ns;
+    trouble->blocked = blocked;
     for (fn_attach *attach = NULL; (attach = next_attach(world, session, attach)) != NULL;) {
         for (uint32_t way = 0; way < FN_PIPE_SIDES; way++) {
             if (blocked)

@@ -86,8 +86,9 @@ typedef struct fn_tcp_config {
 /* What is wrong with it now. */
 typedef struct fn_tcp_trouble {
     uint64_t since_ns;
-    bool blocked; /* nothing passes, nobody answers */
-    bool refused; /* new connections are */
+    uint64_t dark_ns; /* for scenarios: since when there is no way at all; 0 */
+    bool blocked;     /* nothing passes, nobody answers */
+    bool refused;     /* new connections are */
 } fn_tcp_trouble;
 
 typedef struct fn_world fn_world;
