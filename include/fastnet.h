@@ -229,7 +229,8 @@ typedef struct FastNetConfig {
     uint64_t memory_bytes_max;     /* 64 MiB: all queues and reassembly of the endpoint */
     uint32_t handshake_timeout_ms; /* 5000: from TCP connect to CONNECTED, in all */
     uint32_t idle_timeout_ms;      /* 30000: silence that ends a session; 0 = never */
-    uint32_t keepalive_ms;         /* 10000: a ping after this much quiet; 0 = never */
+    uint32_t keepalive_ms;         /* 1500: a client's ping after this much quiet, a server's after
+                                      three times that; 0 = never */
     uint32_t linger_ms; /* 500: disconnect waits this long for queued reliable messages */
     uint32_t rate_floor_bytes_per_s; /* 65536: real-time traffic that congestion never holds back */
     uint32_t handshakes_max; /* 256: half-open TLS connections; the oldest is evicted above it */

@@ -225,6 +225,7 @@ static void handle(FastNetEndpoint *endpoint, const fn_address *from, uint8_t *d
                    uint64_t now_ns)
 {
     fn_peer *peer = NULL;
+    uint32_t events = fn_ring_count(&endpoint->events.ring);
     bool sealed = bytes > HEADER_BYTES && (data[0] & TOP_BITS_MASK) == TOP_BITS_SESSION;
     if (sealed)
         peer = find_peer(endpoint, fn_load_be32(data + 1));
@@ -233,7 +234,8 @@ static void handle(FastNetEndpoint *endpoint, const fn_address *from, uint8_t *d
             endpoint->datagrams.unknown++;
     } else if (fn_session_receive(endpoint, peer, now_ns, from, data, bytes) == FN_CONN_DROPPED) {
         endpoint->datagrams.rejected++;
-    } else {
+    } else if (fn_ring_count(&endpoint->events.ring) != events ||
+               fn_conn_awaits_answer(peer->conn)) {
         fn_spin_received(&endpoint->spin, now_ns);
         fn_spare_heard(&endpoint->spare, peer, now_ns);
     }
@@ -459,10 +461,11 @@ static void send_batch(FastNetEndpoint *endpoint)
         datagrams->outbound_count = 0; /* counts as lost */
     if (datagrams->outbound_count == 0 || datagrams->blocked)
         return;
-    if (fn_udp_send(&datagrams->udp, datagrams->batch, count) > 0) {
+    if (fn_udp_send(&datagrams->udp, datagrams->batch, count) > 0 && datagrams->awaits) {
         fn_spin_sent(&endpoint->spin, endpoint->now_ns);
         fn_spare_sent(&endpoint->spare, endpoint->now_ns);
     }
+    datagrams->awaits = false;
     for (; done < count && datagrams->batch[done].outcome != FN_UDP_WOULD_BLOCK; done++) {
         if (datagrams->batch[done].outcome == FN_UDP_TOO_BIG)
             too_big(endpoint, &datagrams->outbound[done], datagrams->batch[done].length);

@@ -50,6 +50,7 @@ typedef struct fn_datagrams {
     uint32_t last_burst;     /* how many there were before that */
     bool found;              /* something was received in this poll */
     bool single;             /* it was one datagram, and brought what the application waits for */
+    bool awaits;             /* answers to what the send batch holds may come */
     fn_udp_counters before;  /* of sockets that were replaced */
     struct fn_peer *latest;  /* whose datagram came last; may have become somebody else's row */
     uint64_t unknown;        /* no such receiver id, or not ours */

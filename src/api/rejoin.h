@@ -4,7 +4,7 @@
  * verified like the first, and resumed with its ticket.
  *
  * It is wanted when UDP is silent (fn_conn_wants_stream). Attempts follow each other with pauses of
- * 0.5 to 2 s. Once the session has been back on UDP for two seconds, the stream is closed, unless
+ * 0.5 to 1 s. Once the session has been back on UDP for two seconds, the stream is closed, unless
  * keep_tls_warm says otherwise.
  */
 #ifndef FN_API_REJOIN_H

@@ -9,7 +9,8 @@
 
 enum {
     TURN_DATAGRAMS = 64, /* of one peer before the next one has its turn */
-    TURN_PEERS = FN_DATAGRAMS_BATCH
+    TURN_PEERS = FN_DATAGRAMS_BATCH,
+    SERVER_KEEPALIVES = 3, /* of a client's may be missing */
 };
 
 static uint64_t ms_or_never(uint32_t ms)
@@ -23,6 +24,14 @@ static uint64_t stream_after_ns(const FastNetConfig *given, const fn_peer *peer)
     if (!peer->is_client || given->transport == FASTNET_TRANSPORT_UDP)
         return FN_NEVER;
     return given->transport == FASTNET_TRANSPORT_TCP ? 0 : given->udp_timeout_ms * FN_NS_PER_MS;
+}
+
+/* A client's ping is enough for both, and it is the client that has to find out: a server asks only
+ * where no client does. */
+static uint64_t keepalive_ns(const FastNetConfig *given, const fn_peer *peer)
+{
+    uint64_t each_ns = ms_or_never(given->keepalive_ms);
+    return peer->is_client || each_ns == FN_NEVER ? each_ns : SERVER_KEEPALIVES * each_ns;
 }
 
 static fn_conn_config conn_config(const FastNetEndpoint *endpoint, const fn_peer *peer,
@@ -42,7 +51,7 @@ static fn_conn_config conn_config(const FastNetEndpoint *endpoint, const fn_peer
         .datagram_bytes_max =
             fn_min_u32(given->mtu_bytes_max, result->agreed.send_datagram_bytes_max),
         .rate_floor_bytes_per_s = given->rate_floor_bytes_per_s,
-        .keepalive_ns = ms_or_never(given->keepalive_ms),
+        .keepalive_ns = keepalive_ns(given, peer),
         .key_update_packets = given->key_update_packets,
         .key_update_ns = given->key_update_interval_ms * FN_NS_PER_MS,
         .stream_after_ns = stream_after_ns(given, peer),
@@ -200,6 +209,7 @@ static bool transmit_turn(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now
             *more = false;
             return true;
         }
+        endpoint->datagrams.awaits |= fn_conn_awaits_answer(peer->conn);
         if (peer->stream != NULL && path == peer->stream->path)
             fn_stream_send(endpoint, peer, slot->data, bytes, now_ns);
         else if (endpoint->config.given.transport == FASTNET_TRANSPORT_TCP)

@@ -99,6 +99,34 @@ static void what_was_sent_is_worth_one_spin(void **state)
     test_net_destroy(net);
 }
 
+/* A thousand idle clients ask several hundred times a second. */
+static void a_keep_alive_costs_one_wait_one_send_and_no_spin(void **state)
+{
+    (void)state;
+    enum { PINGS = 8 };
+    FastNetConfig server, client;
+    fastnet_config_init(&server);
+    fastnet_config_init(&client);
+    client.keepalive_ms = 20;
+    test_net *net = test_net_with(&server, &client);
+    test_net_connect(net);
+    test_run_ms(net, 100);
+    FastNetEvent event;
+    FastNetEndpointStats before = stats_of(net->server);
+    for (int i = 0; i < PINGS; i++) {
+        assert_int_equal(fastnet_poll(net->server, &event, 1, 25000), 0);
+        assert_int_equal(fastnet_poll(net->client, &event, 1, 0), 0);
+    }
+    FastNetEndpointStats after = stats_of(net->server);
+    uint64_t pings = after.received_datagrams - before.received_datagrams;
+    assert_in_range(pings, PINGS / 2, PINGS);
+    assert_int_equal(after.sent_datagrams - before.sent_datagrams, pings);
+    assert_int_equal(after.spins, before.spins);
+    /* Two for each poll: it ends without an event. */
+    assert_true(after.blocking_waits - before.blocking_waits <= 2 * PINGS);
+    test_net_destroy(net);
+}
+
 static void an_empty_look_costs_one_system_call(void **state)
 {
     (void)state;
@@ -291,6 +319,7 @@ int main(void)
         cmocka_unit_test(zero_never_spins),
         cmocka_unit_test(always_never_blocks),
         cmocka_unit_test(what_was_sent_is_worth_one_spin),
+        cmocka_unit_test(a_keep_alive_costs_one_wait_one_send_and_no_spin),
         cmocka_unit_test(an_empty_look_costs_one_system_call),
         cmocka_unit_test(wake_ends_a_spin),
         cmocka_unit_test(who_waits_after_a_hot_loop_is_told_of_datagrams),

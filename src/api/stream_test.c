@@ -462,6 +462,40 @@ static void a_server_that_lost_the_session_says_gone(void **state)
     test_net_destroy(net);
 }
 
+/* Neither side has anything to say. It is worst just after a ping was answered, and, where the
+ * server was away for long, just after an attempt to reach it. */
+static void an_idle_client_hears_gone_soon_after_a_restart(void **state)
+{
+    static const uint32_t away_ms[] = {0, 4200};
+    (void)state;
+    for (size_t i = 0; i < FN_ARRAY_COUNT(away_ms); i++) {
+        test_net *net = test_net_connected();
+        uint16_t port = fastnet_tls_port(net->server);
+        FastNetEndpointStats stats = {.struct_size = sizeof stats};
+        test_run_ms(net, 500);
+        fastnet_endpoint_stats(net->server, &stats);
+        uint64_t heard = stats.received_datagrams;
+        while (stats.received_datagrams == heard) {
+            test_turn(net);
+            fastnet_endpoint_stats(net->server, &stats);
+        }
+        test_turn(net);
+        assert_int_equal(fastnet_simulate_bad_link(net->server, LOSE_ALL, 0, 0, 0, 1), FASTNET_OK);
+        test_remove(net, net->server); /* its goodbye is lost */
+        test_run_ms(net, away_ms[i]);
+        FastNetConfig config = test_server_config(net);
+        config.tls_port = port;
+        net->server = test_add(net, &config);
+        uint64_t start_ns = fastnet_now_ns();
+        const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_DISCONNECTED);
+        assert_int_equal(event->error_code, FASTNET_ERR_GONE);
+        assert_true(fastnet_now_ns() - start_ns <= 3 * FN_NS_PER_S);
+        test_forget_events(net);
+        test_net_connect(net);
+        test_net_destroy(net);
+    }
+}
+
 static void disconnect_over_tcp_delivers_and_says_why(void **state)
 {
     (void)state;
@@ -512,6 +546,7 @@ int main(void)
         cmocka_unit_test(p5_a_stream_that_is_cut_is_replaced),
         cmocka_unit_test(p5_a_stream_that_stalls_for_good_ends_with_a_reason),
         cmocka_unit_test(a_server_that_lost_the_session_says_gone),
+        cmocka_unit_test(an_idle_client_hears_gone_soon_after_a_restart),
         cmocka_unit_test(disconnect_over_tcp_delivers_and_says_why),
         cmocka_unit_test(keep_tls_warm_keeps_it),
     };

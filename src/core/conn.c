@@ -285,6 +285,11 @@ fn_conn_state fn_conn_get_state(const fn_conn *conn)
     return (fn_conn_state)conn->state;
 }
 
+bool fn_conn_awaits_answer(const fn_conn *conn)
+{
+    return conn->sent.out_eliciting > 0;
+}
+
 bool fn_conn_is_flushed(const fn_conn *conn)
 {
     return fn_channels_is_flushed(&conn->channels);

@@ -226,6 +226,9 @@ fn_conn_state fn_conn_get_state(const fn_conn *conn);
 /* All counters and present values. Rare, not free. */
 void fn_conn_get_stats(const fn_conn *conn, fn_stats *out);
 
+/* Something that asks for an acknowledgement is on its way. */
+bool fn_conn_awaits_answer(const fn_conn *conn);
+
 /* Nothing queued or unacknowledged on reliable channels. */
 bool fn_conn_is_flushed(const fn_conn *conn);
 
