@@ -244,7 +244,9 @@ typedef struct FastNetConfig {
     uint16_t tls_port;              /* host order; with listen: 0 = any */
     bool listen;                    /* accept clients; needs a certificate */
     bool connect_requests;          /* raise CONNECT_REQUEST instead of accepting everyone */
-    const char *bind_address;       /* NULL = every address, IPv4 and IPv6 */
+    const char *bind_address;       /* NULL = every address, IPv4 and IPv6: each client is answered
+                                       from the one that it connected to, unless another is
+                                       advertised */
     const char *certificate_path;   /* PEM chain, leaf first */
     const char *private_key_path;   /* PEM */
     const char *trusted_roots_path; /* PEM; NULL = FASTNET_CA_FILE, else the system's roots */

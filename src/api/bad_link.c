@@ -59,14 +59,15 @@ void fn_bad_link_destroy(const fn_memory *memory, fn_bad_link *link)
     fn_memory_free(memory, link, sizeof *link);
 }
 
-static void hold(fn_bad_link *link, uint64_t until_ns, const fn_address *to, const uint8_t *data,
-                 uint32_t bytes)
+static void hold(fn_bad_link *link, uint64_t until_ns, const fn_address *to,
+                 const fn_address *source, const uint8_t *data, uint32_t bytes)
 {
     fn_bad_link_item *item = link->free_items;
     if (item == NULL)
         return;
     link->free_items = item->next_free;
     item->to = *to;
+    item->source = source;
     item->bytes = bytes;
     memcpy(item->data, data, bytes);
     fn_heap_set(&link->due, &item->timer, until_ns);
@@ -78,15 +79,15 @@ static uint64_t draw_delay_ns(fn_bad_link *link)
     return link->settings.delay_ms * FN_NS_PER_MS + fn_rng_below(&link->rng, jitter_ns + 1);
 }
 
-void fn_bad_link_put(fn_bad_link *link, uint64_t now_ns, const fn_address *to, const uint8_t *data,
-                     uint32_t bytes)
+void fn_bad_link_put(fn_bad_link *link, uint64_t now_ns, const fn_address *to,
+                     const fn_address *source, const uint8_t *data, uint32_t bytes)
 {
     assert(bytes <= link->datagram_bytes_max);
     if (fn_rng_chance(&link->rng, link->settings.loss_permille))
         return;
     uint32_t copies = fn_rng_chance(&link->rng, link->settings.duplicate_permille) ? 2 : 1;
     while (copies-- > 0)
-        hold(link, now_ns + draw_delay_ns(link), to, data, bytes);
+        hold(link, now_ns + draw_delay_ns(link), to, source, data, bytes);
 }
 
 uint64_t fn_bad_link_deadline_ns(const fn_bad_link *link)

@@ -33,6 +33,7 @@ typedef struct fn_bad_link_item {
     fn_heap_node timer;
     struct fn_bad_link_item *next_free;
     fn_address to;
+    const fn_address *source;
     uint32_t bytes;
     uint8_t *data;
 } fn_bad_link_item;
@@ -55,9 +56,10 @@ fn_bad_link *fn_bad_link_create(const fn_memory *memory, const fn_bad_link_setti
 /* What is held back is lost. NULL is fine. */
 void fn_bad_link_destroy(const fn_memory *memory, fn_bad_link *link);
 
-/* Takes one datagram (copied) of at most datagram_bytes_max, none, or two. */
-void fn_bad_link_put(fn_bad_link *link, uint64_t now_ns, const fn_address *to, const uint8_t *data,
-                     uint32_t bytes);
+/* Takes one datagram (copied) of at most datagram_bytes_max, none, or two. `source`: as in
+ * fn_datagram, kept as it is. */
+void fn_bad_link_put(fn_bad_link *link, uint64_t now_ns, const fn_address *to,
+                     const fn_address *source, const uint8_t *data, uint32_t bytes);
 
 /* When the next one may leave; FN_NEVER when there is none. */
 uint64_t fn_bad_link_deadline_ns(const fn_bad_link *link);

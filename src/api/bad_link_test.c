@@ -32,7 +32,7 @@ static void destroy(fn_bad_link *link)
 static void put(fn_bad_link *link, uint64_t now_ns, uint32_t number)
 {
     fn_address to = fn_address_any(true, 7);
-    fn_bad_link_put(link, now_ns, &to, (const uint8_t *)&number, sizeof number);
+    fn_bad_link_put(link, now_ns, &to, NULL, (const uint8_t *)&number, sizeof number);
 }
 
 /* How many come out until the link is empty; numbers[] gets their order. */

@@ -249,6 +249,34 @@ static void f2_host_names_resolve(void **state)
     test_net_destroy(net);
 }
 
+/* A host has many loopback addresses, and prefers 127.0.0.1 to answer from. */
+static void a_server_answers_from_the_address_that_was_called(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.3", "127.0.0.1", "::1"};
+    (void)state;
+    test_net *net = test_net_create();
+    FastNetConfig server = test_server_config(net);
+    FastNetConfig client = test_client_config(net);
+    client.transport = FASTNET_TRANSPORT_UDP;
+    net->server = test_add(net, &server);
+    for (size_t i = 0; i < 2 * FN_ARRAY_COUNT(hosts); i++) {
+        client.peers_max = i % 2 == 0 ? 1 : 2; /* with a connected socket, and without */
+        net->client = test_add(net, &client);
+        FastNetConnectOptions options = no_options();
+        options.server_name = "localhost";
+        net->to_server = test_connect_to(net, net->client, hosts[i / 2], &options);
+        test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+        assert_int_equal(fastnet_send(net->client, net->to_server, 0, "hello", 5), FASTNET_OK);
+        FastNetPeerId peer = test_await(net, net->server, FASTNET_EVENT_DATA)->peer_id;
+        /* Several datagrams at once too. */
+        static uint8_t large[20000];
+        assert_int_equal(fastnet_send(net->server, peer, 0, large, sizeof large), FASTNET_OK);
+        assert_int_equal(test_await(net, net->client, FASTNET_EVENT_DATA)->data_len, sizeof large);
+        test_forget_events(net);
+    }
+    test_net_destroy(net);
+}
+
 static int32_t resolve_two(void *user, const char *host, FastNetAddress *out, uint32_t capacity)
 {
     assert_true(capacity >= 2);
@@ -518,6 +546,7 @@ int main(void)
         cmocka_unit_test(host_text_is_parsed_in_one_place),
         cmocka_unit_test(f3_ipv6_works_and_addresses_are_told),
         cmocka_unit_test(f2_host_names_resolve),
+        cmocka_unit_test(a_server_answers_from_the_address_that_was_called),
         cmocka_unit_test(several_addresses_are_tried_in_turn),
         cmocka_unit_test(unknown_name_is_an_address_error),
         cmocka_unit_test(f2_refused_connect_says_why),

@@ -488,22 +488,25 @@ fn_send_slot *fn_datagrams_slot(FastNetEndpoint *endpoint)
 }
 
 static void commit(fn_datagrams *datagrams, const fn_send_slot *slot, const fn_address *to,
-                   size_t bytes)
+                   const fn_address *source, size_t bytes)
 {
-    datagrams->batch[datagrams->outbound_count++] =
-        (fn_datagram){.address = *to, .data = slot->data, .length = (uint32_t)bytes};
+    datagrams->batch[datagrams->outbound_count++] = (fn_datagram){
+        .address = *to, .source = source, .data = slot->data, .length = (uint32_t)bytes};
 }
 
-void fn_datagrams_commit(FastNetEndpoint *endpoint, fn_send_slot *slot, FastNetPeerId peer,
-                         uint8_t path, const fn_address *to, size_t bytes)
+void fn_datagrams_commit(FastNetEndpoint *endpoint, fn_send_slot *slot, const fn_peer *peer,
+                         uint8_t path, size_t bytes)
 {
     fn_datagrams *datagrams = &endpoint->datagrams;
-    slot->peer = peer;
+    const fn_address *to = &peer->paths[path];
+    const fn_address *source = (peer->path_sourced >> path & 1u) != 0 ? &peer->source : NULL;
+    slot->peer = peer->id;
     slot->path = path;
     if (datagrams->bad_link != NULL)
-        fn_bad_link_put(datagrams->bad_link, endpoint->now_ns, to, slot->data, (uint32_t)bytes);
+        fn_bad_link_put(datagrams->bad_link, endpoint->now_ns, to, source, slot->data,
+                        (uint32_t)bytes);
     else
-        commit(datagrams, slot, to, bytes);
+        commit(datagrams, slot, to, source, bytes);
 }
 
 static void send_held_back(FastNetEndpoint *endpoint, uint64_t now_ns)
@@ -516,7 +519,7 @@ static void send_held_back(FastNetEndpoint *endpoint, uint64_t now_ns)
         item = fn_bad_link_take(datagrams->bad_link, now_ns);
         slot->peer = 0;
         memcpy(slot->data, item->data, item->bytes);
-        commit(datagrams, slot, &item->to, item->bytes);
+        commit(datagrams, slot, &item->to, item->source, item->bytes);
     }
 }
 

@@ -103,9 +103,9 @@ void fn_datagrams_take(FastNetEndpoint *endpoint, const fn_datagram *spare, uint
 /* The next free slot of the send batch; NULL when the socket is full. */
 fn_send_slot *fn_datagrams_slot(FastNetEndpoint *endpoint);
 
-/* The slot was filled. */
-void fn_datagrams_commit(FastNetEndpoint *endpoint, fn_send_slot *slot, FastNetPeerId peer,
-                         uint8_t path, const fn_address *to, size_t bytes);
+/* The slot was filled, for a path whose address the peer knows. */
+void fn_datagrams_commit(FastNetEndpoint *endpoint, fn_send_slot *slot, const struct fn_peer *peer,
+                         uint8_t path, size_t bytes);
 
 /* Hands the batch to the socket, and what the bad link held back long enough. */
 void fn_datagrams_send(FastNetEndpoint *endpoint, uint64_t now_ns);

@@ -206,6 +206,18 @@ static void make_room(FastNetEndpoint *endpoint, uint64_t now_ns)
     fn_peers_sweep(endpoint);
 }
 
+/* A client hears only the address that it connected to. On a host with several, the system would
+ * answer from the one that it prefers. */
+static fn_address source_for(const FastNetEndpoint *endpoint, const fn_link *link)
+{
+    fn_address local = {0};
+    const fn_config *config = &endpoint->config;
+    if (!fn_address_is_any(&config->bind_address) || config->advertised_host[0] != 0 ||
+        fn_tcp_local(&link->tcp, &local, NULL) != FASTNET_OK)
+        return (fn_address){0};
+    return local;
+}
+
 static fn_peer *take_peer(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
     fn_peer *peer = fn_peer_take(endpoint, FN_PEER_DECIDING, false);
@@ -218,6 +230,7 @@ static fn_peer *take_peer(FastNetEndpoint *endpoint, fn_link *link, uint64_t now
     peer->began_ns = now_ns;
     const fn_handshake_result *result = fn_handshake_get_result(&link->handshake);
     peer->remote = link->remote;
+    peer->source = source_for(endpoint, link);
     peer->link = link;
     peer->application_build = result->application_build;
     peer->message_bytes_max = result->agreed.message_bytes_max;

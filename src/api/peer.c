@@ -101,6 +101,14 @@ bool fn_peer_draw_receiver_id(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t
     return fn_ids_draw(&peers->ids, &endpoint->random, slot, &peer->receiver_id);
 }
 
+/* Where TLS came through a proxy on this host, its address is none to answer others from. */
+static bool leaves_from_source(const fn_peer *peer, const fn_address *to)
+{
+    const fn_address *source = &peer->source;
+    return !fn_address_is_any(source) && fn_address_is_v4(source) == fn_address_is_v4(to) &&
+           fn_address_is_loopback(source) == fn_address_is_loopback(to);
+}
+
 void fn_peer_set_path(fn_peer *peer, uint8_t path, const fn_address *address)
 {
     if (path >= FN_CONN_PATHS_MAX)
@@ -111,6 +119,8 @@ void fn_peer_set_path(fn_peer *peer, uint8_t path, const fn_address *address)
     peer->paths[path] = *address;
     peer->path_known |= 1u << path;
     peer->path_streams &= ~(1u << path);
+    peer->path_sourced &= ~(1u << path);
+    peer->path_sourced |= (uint32_t)leaves_from_source(peer, address) << path;
 }
 
 void fn_peer_set_stream_path(fn_peer *peer, uint8_t path)

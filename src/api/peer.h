@@ -73,8 +73,10 @@ typedef struct fn_peer {
     size_t token_bytes;
     uint32_t path_known;   /* bit per path id: it has an address */
     uint32_t path_streams; /* likewise: it is, or was, a stream */
+    uint32_t path_sourced; /* likewise: what goes there leaves from `source` */
     fn_address paths[FN_CONN_PATHS_MAX];
     fn_address remote; /* where TLS came from or went to */
+    fn_address source; /* a server's on all interfaces: where TLS arrived; any address = unknown */
     uint64_t began_ns; /* incoming: when it was taken */
     uint32_t remote_receiver_id;
     uint8_t attach_key[FN_SECRETS_BYTES];

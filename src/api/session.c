@@ -215,7 +215,7 @@ static bool transmit_turn(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now
         else if (endpoint->config.given.transport == FASTNET_TRANSPORT_TCP)
             continue;
         else if (path < FN_CONN_PATHS_MAX && (peer->path_known >> path & 1u) != 0)
-            fn_datagrams_commit(endpoint, slot, peer->id, path, &peer->paths[path], bytes);
+            fn_datagrams_commit(endpoint, slot, peer, path, bytes);
     }
     return true;
 }

@@ -30,10 +30,12 @@ typedef enum fn_udp_outcome {
 
 /* One datagram of a batch, to be sent or received into. The caller owns data throughout. */
 typedef struct fn_datagram {
-    fn_address address; /* receive: source. send: destination, unused on a connected socket */
-    uint8_t *data;      /* read by send, written by receive */
-    uint32_t capacity;  /* receive: bytes that fit at data */
-    uint32_t length;    /* bytes at data; a datagram longer than capacity arrives with length 0 */
+    fn_address address;       /* receive: source. send: destination, unused on a connected socket */
+    const fn_address *source; /* send: the local address that it leaves from, its port is not used;
+                                 NULL = the system's choice. For sockets on all interfaces */
+    uint8_t *data;            /* read by send, written by receive */
+    uint32_t capacity;        /* receive: bytes that fit at data */
+    uint32_t length; /* bytes at data; a datagram longer than capacity arrives with length 0 */
     uint32_t segment_bytes; /* receive: size of each datagram within data; = length when just one */
     uint8_t outcome;        /* send: fn_udp_outcome, always written */
 } fn_datagram;

@@ -370,6 +370,51 @@ static fn_udp open_tuned(const char *host, const fn_udp_settings *settings)
     return udp;
 }
 
+/* Alone, in a batch, and cut by the system. */
+static void a_source_address_is_kept(void **state)
+{
+    static test_batch sent, received;
+    static const char *const locals[] = {"0.0.0.0", "::"};
+    static const size_t counts[] = {1, 2, 40};
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT_OF(locals) * COUNT_OF(counts); i++) {
+        const fn_udp_settings settings = {.segment = i >= COUNT_OF(locals) * COUNT_OF(counts)};
+        fn_udp from = open_tuned(locals[i % 2], &settings), to = open_at("127.0.0.1", 0);
+        size_t count = counts[i / 2 % COUNT_OF(counts)];
+        fn_address target = local_of(&to), source = test_address("127.0.0.3");
+        fill(&sent, BATCH, 3, &target);
+        for (size_t j = 0; j < count; j++) {
+            sent.datagrams[j].length = 100;
+            sent.datagrams[j].source = &source;
+        }
+        assert_int_equal(fn_udp_send(&from, sent.datagrams, count), count);
+        assert_int_equal(receive_all(&to, &received, count), count);
+        source.port = local_of(&from).port;
+        assert_same(&sent, &received, count, &source);
+        fn_udp_close(&from);
+        fn_udp_close(&to);
+    }
+}
+
+static void a_source_that_is_not_ours_is_refused(void **state)
+{
+    static test_batch sent;
+    static const char *const locals[] = {"0.0.0.0", "::"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(locals); i++) {
+        fn_udp from = open_tuned(locals[i], &(fn_udp_settings){.segment = true});
+        fn_udp to = open_at("127.0.0.1", 0);
+        fn_address target = local_of(&to), source = test_address("198.51.100.7");
+        fill(&sent, 4, 3, &target);
+        sent.datagrams[1].source = &source;
+        assert_int_equal(fn_udp_send(&from, sent.datagrams, 4), 3);
+        assert_int_equal(sent.datagrams[1].outcome, FN_UDP_TRANSIENT);
+        assert_int_equal(from.plain_count, 0);
+        fn_udp_close(&from);
+        fn_udp_close(&to);
+    }
+}
+
 static void buffers_are_granted(void **state)
 {
     fn_udp_settings granted;
@@ -747,6 +792,8 @@ int main(void)
         cmocka_unit_test(refusals_are_hints_and_stop_nothing),
         cmocka_unit_test(a_pending_refusal_does_not_hide_what_arrived),
         cmocka_unit_test(oversized_datagrams_arrive_empty),
+        cmocka_unit_test(a_source_address_is_kept),
+        cmocka_unit_test(a_source_that_is_not_ours_is_refused),
         cmocka_unit_test(an_empty_socket_returns_at_once),
         cmocka_unit_test(errors_of_open_name_the_reason),
         cmocka_unit_test(a_dual_stack_port_is_taken_in_ipv4_too),

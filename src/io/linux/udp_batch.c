@@ -1,11 +1,12 @@
 #include "io/posix/udp_batch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include <netinet/udp.h>
 
-/* Headers for so many datagrams live on the stack, about 12 KiB. */
+/* Headers for so many datagrams live on the stack, about 18 KiB. */
 #define FN_UDP_CHUNK 64
 
 /* Most calls find few datagrams: preparing many headers for them would cost more than the rest. */
@@ -31,6 +32,14 @@ typedef union fn_udp_control {
     size_t align;
     uint8_t bytes[CMSG_SPACE(sizeof(int))];
 } fn_udp_control;
+
+/* What a run may ask for: to be cut, and where to leave from. */
+typedef struct fn_udp_wishes {
+    fn_udp_control segment;
+    fn_udp_source source;
+} fn_udp_wishes;
+
+static_assert(CMSG_SPACE(sizeof(uint16_t)) == sizeof(fn_udp_control), "they follow each other");
 
 static size_t fn_min(size_t a, size_t b)
 {
@@ -177,7 +186,7 @@ bool fn_udp_receive_next(fn_udp *udp, fn_datagram *datagram)
 
 static bool fn_udp_same_target(const fn_udp *udp, const fn_datagram *a, const fn_datagram *b)
 {
-    return udp->connected || fn_address_equal(&a->address, &b->address);
+    return udp->connected || (a->source == b->source && fn_address_equal(&a->address, &b->address));
 }
 
 static bool fn_udp_is_plain(const fn_udp *udp, const fn_address *address)
@@ -211,7 +220,7 @@ static void fn_udp_ask_to_segment(struct msghdr *message, fn_udp_control *contro
     uint16_t segment = (uint16_t)bytes;
     memset(control, 0, sizeof *control);
     message->msg_control = control;
-    message->msg_controllen = CMSG_SPACE(sizeof segment);
+    message->msg_controllen = sizeof *control;
     struct cmsghdr *head = CMSG_FIRSTHDR(message);
     head->cmsg_level = SOL_UDP;
     head->cmsg_type = UDP_SEGMENT;
@@ -219,12 +228,23 @@ static void fn_udp_ask_to_segment(struct msghdr *message, fn_udp_control *contro
     memcpy(CMSG_DATA(head), &segment, sizeof segment);
 }
 
+/* After fn_udp_ask_to_segment, if both. False when this socket cannot send from there. */
+static bool fn_udp_ask_for_source(const fn_udp *udp, struct msghdr *message, fn_udp_source *control,
+                                  const fn_address *source)
+{
+    size_t bytes = fn_udp_write_source(udp, source, control);
+    if (message->msg_controllen == 0)
+        message->msg_control = control;
+    message->msg_controllen += bytes;
+    return bytes > 0;
+}
+
 /* The headers of one system call: each message is a run of datagrams. */
 typedef struct fn_udp_sending {
     struct mmsghdr messages[FN_UDP_CHUNK];
     struct iovec vectors[FN_UDP_CHUNK];
     fn_sockaddr names[FN_UDP_CHUNK];
-    fn_udp_control controls[FN_UDP_CHUNK];
+    fn_udp_wishes wishes[FN_UDP_CHUNK];
     size_t message_count;
     size_t datagram_count;
 } fn_udp_sending;
@@ -235,6 +255,7 @@ static bool fn_udp_add_run(const fn_udp *udp, fn_udp_sending *sending, const fn_
 {
     struct msghdr *message = &sending->messages[sending->message_count].msg_hdr;
     fn_sockaddr *name = &sending->names[sending->message_count];
+    fn_udp_wishes *wishes = &sending->wishes[sending->message_count];
     memset(message, 0, sizeof *message);
     if (!udp->connected) {
         message->msg_name = name;
@@ -247,7 +268,10 @@ static bool fn_udp_add_run(const fn_udp *udp, fn_udp_sending *sending, const fn_
     for (size_t i = 0; i < run; i++)
         message->msg_iov[i] = (struct iovec){.iov_base = batch[i].data, .iov_len = batch[i].length};
     if (run > 1)
-        fn_udp_ask_to_segment(message, &sending->controls[sending->message_count], batch->length);
+        fn_udp_ask_to_segment(message, &wishes->segment, batch->length);
+    if (batch->source != NULL && !udp->connected &&
+        !fn_udp_ask_for_source(udp, message, &wishes->source, batch->source))
+        return false;
     sending->message_count++;
     sending->datagram_count += run;
     return true;

@@ -189,6 +189,8 @@ static ssize_t fn_udp_send_call(const fn_udp *udp, const fn_datagram *datagram)
         errno = EAFNOSUPPORT;
         return -1;
     }
+    if (datagram->source != NULL)
+        return fn_udp_send_from(udp, datagram, &name, length);
     return sendto((int)udp->handle, datagram->data, datagram->length, FN_UDP_FLAGS, &name.any,
                   length);
 }

@@ -23,6 +23,20 @@ typedef struct fn_udp_slot {
     fn_sockaddr name;
 } fn_udp_slot;
 
+/* Room for the control message that names a source address. */
+typedef union fn_udp_source {
+    size_t align;
+    uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+} fn_udp_source;
+
+/* Writes that message where a fn_udp_source fits; returns its bytes, or 0 when this socket cannot
+ * send from there. */
+size_t fn_udp_write_source(const fn_udp *udp, const fn_address *source, void *control);
+
+/* Sends one datagram with its source address. -1 and errno when it did not leave. */
+ssize_t fn_udp_send_from(const fn_udp *udp, const fn_datagram *datagram, fn_sockaddr *name,
+                         socklen_t name_bytes);
+
 /* Points the header at the datagram's buffer, and at the slot's name unless the peer is fixed. */
 void fn_udp_prepare_receive(const fn_udp *udp, fn_datagram *datagram, fn_udp_slot *slot,
                             struct msghdr *message);
