@@ -2,10 +2,13 @@
  * Messages of mixed sizes from a client to a server, each checked byte for byte.
  *
  *   e2e_bulk receive CERT KEY COUNT             prints "listening udp=N tls=N", then one JSON line
- *   e2e_bulk send HOST:TLS_PORT CA COUNT [CHANNEL]
+ *   e2e_bulk send HOST:TLS_PORT CA COUNT [CHANNEL [PEERS_MAX]]
+ *
+ * With PEERS_MAX 1 the sender's UDP socket is connected, as that of a FastNetClient is.
  *
  * Message i has a length and a content that follow from i alone. The receiver exits 0 when each
- * came exactly once (and, on channel 0, in order) and unchanged, and has told the sender so.
+ * came exactly once (and, on channel 0, in order) and unchanged, and has told the sender so. It
+ * also tells the longest pause between two of them, and the sender by which way it ended.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,6 +61,7 @@ typedef struct receiver {
     uint32_t count;
     uint32_t connected, received, doubled, damaged, out_of_order;
     uint64_t bytes;
+    uint64_t last_ns, pause_ns; /* when the last one came; the longest pause */
     bool *seen;
     bool ended;
 } receiver;
@@ -66,6 +70,11 @@ static void check(receiver *self, const FastNetEvent *event)
 {
     static uint8_t expected[BYTES_MAX + 4];
     uint32_t number = UINT32_MAX;
+    uint64_t now_ns = fastnet_now_ns();
+    if (self->last_ns > 0 && now_ns - self->last_ns > self->pause_ns) {
+        self->pause_ns = now_ns - self->last_ns;
+    }
+    self->last_ns = now_ns;
     if (event->data_len >= 4) {
         memcpy(&number, event->data, 4);
     }
@@ -109,9 +118,10 @@ static int receive(const char *certificate, const char *key, uint32_t count)
         }
     }
     printf("{\"connected\":%" PRIu32 ",\"received\":%" PRIu32 ",\"doubled\":%" PRIu32
-           ",\"damaged\":%" PRIu32 ",\"out_of_order\":%" PRIu32 ",\"bytes\":%" PRIu64 "}\n",
-           self.connected, self.received, self.doubled, self.damaged, self.out_of_order,
-           self.bytes);
+           ",\"damaged\":%" PRIu32 ",\"out_of_order\":%" PRIu32 ",\"bytes\":%" PRIu64
+           ",\"pause_ms\":%" PRIu64 "}\n",
+           self.connected, self.received, self.doubled, self.damaged, self.out_of_order, self.bytes,
+           self.pause_ns / 1000000u);
     fastnet_server_destroy(self.endpoint);
     free(self.seen);
     return self.received == count && !self.doubled && !self.damaged && !self.out_of_order ? 0 : 1;
@@ -158,13 +168,16 @@ static void print_numbers(const sender *self)
 {
     FastNetPeerStats stats = {.struct_size = sizeof stats};
     fastnet_peer_stats(self->endpoint, self->peer, &stats);
+    bool udp = fastnet_peer_transport_mode(self->endpoint, self->peer) == FASTNET_TRANSPORT_UDP;
     printf("{\"sent\":%" PRIu32 ",\"confirmed\":%s,\"sent_packets\":%" PRIu64
-           ",\"lost_packets\":%" PRIu64 ",\"retransmitted_bytes\":%" PRIu64 "}\n",
+           ",\"lost_packets\":%" PRIu64 ",\"retransmitted_bytes\":%" PRIu64
+           ",\"transport\":\"%s\"}\n",
            self->sent, self->confirmed ? "true" : "false", stats.sent_packets, stats.lost_packets,
-           stats.retransmitted_bytes);
+           stats.retransmitted_bytes, udp ? "udp" : "tcp");
 }
 
-static int send_messages(const char *host, const char *ca, uint32_t count, uint8_t channel)
+static int send_messages(const char *host, const char *ca, uint32_t count, uint8_t channel,
+                         uint32_t peers_max)
 {
     sender self = {0};
     FastNetConfig config;
@@ -172,6 +185,7 @@ static int send_messages(const char *host, const char *ca, uint32_t count, uint8
     fastnet_config_init(&config);
     config.trusted_roots_path = ca;
     config.handshake_timeout_ms = 20000;
+    config.peers_max = peers_max;
     fastnet_connect_options_init(&options);
     options.server_name = "localhost";
     if (fastnet_endpoint_create(&config, &self.endpoint) != FASTNET_OK ||
@@ -191,10 +205,12 @@ int main(int argc, char **argv)
     if (argc == 5 && strcmp(argv[1], "receive") == 0) {
         return receive(argv[2], argv[3], (uint32_t)atoi(argv[4]));
     }
-    if ((argc == 5 || argc == 6) && strcmp(argv[1], "send") == 0) {
+    if (argc >= 5 && argc <= 7 && strcmp(argv[1], "send") == 0) {
         return send_messages(argv[2], argv[3], (uint32_t)atoi(argv[4]),
-                             argc == 6 ? (uint8_t)atoi(argv[5]) : 0);
+                             argc >= 6 ? (uint8_t)atoi(argv[5]) : 0,
+                             argc == 7 ? (uint32_t)atoi(argv[6]) : 64);
     }
-    fprintf(stderr, "usage: e2e_bulk receive CERT KEY COUNT | send HOST:PORT CA COUNT [CHANNEL]\n");
+    fprintf(stderr, "usage: e2e_bulk receive CERT KEY COUNT | send HOST:PORT CA COUNT [CHANNEL "
+                    "[PEERS_MAX]]\n");
     return 2;
 }

@@ -5,6 +5,7 @@ without CTest the same line works by hand. A test that cannot run here prints wh
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -48,6 +49,32 @@ def skip(reason):
 
 def main():
     unittest.main(argv=[sys.argv[0], *_rest], verbosity=2)
+
+
+def _tests_of(suite):
+    for each in suite:
+        if isinstance(each, unittest.TestSuite):
+            yield from _tests_of(each)
+        else:
+            yield each.id().removeprefix("__main__.")
+
+
+def _run_apart(name):
+    result = subprocess.run([sys.executable, "-B", *sys.argv, name], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, check=False)
+    print(result.stdout, flush=True)
+    return result.returncode
+
+
+def main_apart(at_once):
+    """Each test in a process and a network namespace of its own; so many at once: they mostly wait."""
+    if _rest:
+        enter_new_network()
+        main()
+    names = list(_tests_of(unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])))
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        codes = list(pool.map(_run_apart, names))
+    sys.exit(SKIP if SKIP in codes else max(map(abs, codes)))
 
 
 def environment(**changes):
@@ -254,25 +281,22 @@ def enter_new_network():
     os.execvpe(prefix[0], [*prefix, sys.executable, "-B", *sys.argv], environ)
 
 
-class Neighbour:
-    """A second network namespace, joined to ours by a pair of virtual cables.
-
-    Ours is 10.77.0.1, the neighbour's is 10.77.0.2. Use after enter_new_network().
-    """
-
-    own, address = "10.77.0.1", "10.77.0.2"
+class Namespace:
+    """A second network namespace. Use after enter_new_network()."""
 
     def __init__(self):
         self._holder = subprocess.Popen(["unshare", "--net", "sleep", "3600"])
         self._wait_for_namespace()
-        pid = str(self._holder.pid)
-        self.prefix = ["nsenter", f"--net=/proc/{pid}/ns/net"]
-        run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", pid,
-            check=True)
-        for prefix, name, address in (([], "near", self.own), (self.prefix, "far", self.address)):
-            run(*prefix, "ip", "address", "add", f"{address}/24", "dev", name, check=True)
-            run(*prefix, "ip", "link", "set", name, "up", check=True)
+        self.prefix = ["nsenter", f"--net=/proc/{self._holder.pid}/ns/net"]
         run(*self.prefix, "ip", "link", "set", "lo", "up", check=True)
+
+    def join(self, near, own, far, address):
+        """A pair of virtual cables between an interface of ours and one there."""
+        run("ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns",
+            str(self._holder.pid), check=True)
+        for prefix, name, ip in (([], near, own), (self.prefix, far, address)):
+            run(*prefix, "ip", "address", "add", f"{ip}/24", "dev", name, check=True)
+            run(*prefix, "ip", "link", "set", name, "up", check=True)
 
     def _wait_for_namespace(self):
         ours = os.readlink("/proc/self/ns/net")
@@ -281,6 +305,20 @@ class Neighbour:
             if time.monotonic() > limit:
                 raise AssertionError("the neighbour's network did not appear")
             time.sleep(0.01)
+
+    def close(self):
+        self._holder.kill()
+        self._holder.wait()
+
+
+class Neighbour(Namespace):
+    """Joined to ours by one pair: ours is 10.77.0.1, the neighbour's is 10.77.0.2."""
+
+    own, address = "10.77.0.1", "10.77.0.2"
+
+    def __init__(self):
+        super().__init__()
+        self.join("near", self.own, "far", self.address)
 
     def lose(self, percent):
         """Drops that share of the UDP datagrams that come in, on both sides."""
@@ -296,7 +334,3 @@ class Neighbour:
             listing = run(*prefix, "nft", "list", "table", "inet", "loss", check=True).stdout
             total += int(re.search(r"packets (\d+)", listing)[1])
         return total
-
-    def close(self):
-        self._holder.kill()
-        self._holder.wait()

@@ -9,7 +9,9 @@ import time
 
 import harness
 
+AT_ONCE = 5
 MESSAGES = 5000
+HOUR_US = 3600 * 1000 * 1000
 ROAMING_S = 60 if harness.OPTIONS.full else 20
 MESSAGES_PER_ROAMING_S = 290  # at 2.2 Mbit/s more than a second's load
 ROAMING_START_S = 5
@@ -129,10 +131,39 @@ class Relay:
             each.close()
 
 
-class Paths(harness.TestCase):
+class PathsTestCase(harness.TestCase):
+    """The server runs in the network behind self.link."""
+
     def setUp(self):
         super().setUp()
         self.certs = self.certificates("localhost", "127.0.0.1", harness.Neighbour.address)
+
+    def receive(self, messages, environment=()):
+        receiver = harness.Server([harness.program("e2e_bulk"), "receive", self.certs.cert,
+                                   self.certs.key, messages],
+                                  prefix=[*self.link.prefix, "env", *environment])
+        self.addCleanup(receiver.stop)
+        return receiver
+
+    def send(self, address, messages, *options):
+        sender = harness.Process([harness.program("e2e_bulk"), "send", address, self.certs.ca,
+                                  messages, 0, *options])
+        self.addCleanup(sender.stop)
+        return sender
+
+    def assert_all_arrived(self, receiver, sender, messages=MESSAGES):
+        """Returns what the receiver told."""
+        self.assertEqual(receiver.wait(timeout=120), 0, receiver.lines)
+        self.assertEqual(sender.wait(timeout=30), 0, sender.errors)
+        told = json.loads(receiver.lines[-1])
+        self.assertEqual((told["connected"], told["received"], told["doubled"], told["damaged"],
+                          told["out_of_order"]), (1, messages, 0, 0, 0))
+        return told
+
+
+class Paths(PathsTestCase):
+    def setUp(self):
+        super().setUp()
         self.link = harness.Neighbour()
         self.addCleanup(self.link.close)
 
@@ -148,22 +179,9 @@ class Paths(harness.TestCase):
 
     def begin_transfer(self, *options, messages=MESSAGES, environment=()):
         """So many ordered messages on their way through the emulator."""
-        bulk = harness.program("e2e_bulk")
-        receiver = harness.Server([bulk, "receive", self.certs.cert, self.certs.key, messages],
-                                  prefix=[*self.link.prefix, "env", *environment])
-        self.addCleanup(receiver.stop)
+        receiver = self.receive(messages, environment)
         emulator = self.emulate(receiver, *options)
-        sender = harness.Process([bulk, "send", f"127.0.0.1:{receiver.tls}", self.certs.ca,
-                                  messages, 0])
-        self.addCleanup(sender.stop)
-        return receiver, emulator, sender
-
-    def assert_all_arrived(self, receiver, sender, messages=MESSAGES):
-        self.assertEqual(receiver.wait(timeout=120), 0, receiver.lines)
-        self.assertEqual(sender.wait(timeout=30), 0, sender.errors)
-        told = json.loads(receiver.lines[-1])
-        self.assertEqual((told["connected"], told["received"], told["doubled"], told["damaged"],
-                          told["out_of_order"]), (1, messages, 0, 0, 0))
+        return receiver, emulator, self.send(f"127.0.0.1:{receiver.tls}", messages)
 
     def test_t1_udp_blocked_from_the_start(self):
         server = self.echo()
@@ -185,7 +203,9 @@ class Paths(harness.TestCase):
         emulator.tell("block udp")
         time.sleep(5)
         emulator.tell("unblock udp")
-        self.assert_all_arrived(receiver, sender)
+        told = self.assert_all_arrived(receiver, sender)
+        print(f"no message for {told['pause_ms']} ms")
+        self.assertLess(told["pause_ms"], 3000)
 
     def test_a_new_source_port_every_second(self):
         """Nothing lost, one session, and a server that does not grow."""
@@ -285,22 +305,98 @@ class Paths(harness.TestCase):
         self.assertGreater(result.json["received"], 540)
         self.assertLess(result.json["rtt_us"]["max"], 1.1e6)
 
-    def test_a_server_killed_and_restarted_says_gone(self):
+    def kill_and_restart(self, interval_us, away_s):
+        """The client hears of it within three seconds of the server's return."""
         server = self.echo()
         client = harness.Process([harness.FASTNET, "ping", f"{self.link.address}:{server.tls}",
                                   "--ca", self.certs.ca, "--count", "100000",
-                                  "--interval-us", "20000", "--json"])
+                                  "--interval-us", str(interval_us), "--json"])
         self.addCleanup(client.stop)
-        time.sleep(1.5)
+        time.sleep(2)
         server.signal(signal.SIGKILL)
         server.wait()
-        time.sleep(1)
+        time.sleep(away_s)
         self.echo(udp=server.udp, tls=server.tls)
         back = time.monotonic()
         client.wait(timeout=30)
-        self.assertLess(time.monotonic() - back, 3.0)
-        self.assertEqual(json.loads(client.lines[-1])["error"]["result"], "FASTNET_ERR_GONE")
+        took = time.monotonic() - back
+        print(f"GONE {took:.2f} s after the server was back")
+        self.assertLess(took, 3.0)
+        told = json.loads(client.lines[-1])
+        self.assertEqual(told["error"]["result"], "FASTNET_ERR_GONE")
+        return told
+
+    def test_a_server_killed_and_restarted_says_gone(self):
+        self.kill_and_restart(20000, away_s=1)
+
+    def test_an_idle_client_hears_gone_after_a_quick_restart(self):
+        self.assertEqual(self.kill_and_restart(HOUR_US, away_s=0)["sent"], 1)
+
+    def test_an_idle_client_hears_gone_after_a_long_absence(self):
+        self.assertEqual(self.kill_and_restart(HOUR_US, away_s=5.3)["sent"], 1)
+
+    def test_a_server_answers_from_the_address_that_was_called(self):
+        """Its interface has two addresses; the system would answer from the first one."""
+        second = "10.77.0.3"
+        harness.run(*self.link.prefix, "ip", "address", "add", f"{second}/24", "dev", "far",
+                    check=True)
+        server = self.echo()
+        for address in (second, self.link.address):
+            began = time.monotonic()
+            told = self.assert_pings(server, self.certs, "--name", "localhost", host=address)
+            self.assertEqual(told["transport"], "udp")
+            self.assertLess(time.monotonic() - began, 1.4)  # TCP begins after 1.5
 
 
-harness.enter_new_network()
-harness.main()
+class Interfaces(PathsTestCase):
+    """A server that two interfaces lead to; the client sends through the first one."""
+
+    address = "10.77.0.2"
+
+    def setUp(self):
+        super().setUp()
+        self.link = harness.Namespace()
+        self.addCleanup(self.link.close)
+        harness.run(*self.link.prefix, "ip", "address", "add", f"{self.address}/32", "dev", "lo",
+                    check=True)
+        for number in (1, 2):
+            near, far = f"10.78.{number}.1", f"10.78.{number}.2"
+            self.link.join(f"near{number}", near, f"far{number}", far)
+            harness.run("ip", "route", "add", self.address, "via", far, "metric", str(number),
+                        check=True)
+            harness.run("tc", "qdisc", "add", "dev", f"near{number}", "root", "tbf", "rate",
+                        "6mbit", "burst", "6000", "latency", "50ms", check=True)
+
+    @staticmethod
+    def sent_bytes(name):
+        shown = harness.run("ip", "-json", "-statistics", "link", "show", name, check=True).stdout
+        return json.loads(shown)[0]["stats64"]["tx"]["bytes"]
+
+    def lose_interface(self, peers_max, and_udp, pause_ms_max):
+        receiver = self.receive(MESSAGES)
+        sender = self.send(f"{self.address}:{receiver.tls}", MESSAGES, peers_max)
+        time.sleep(2)
+        self.assertIsNone(receiver.poll(), "the load ended too soon")
+        self.assertGreater(self.sent_bytes("near1"), 100 * self.sent_bytes("near2"))
+        if and_udp:
+            harness.run(*self.link.prefix, "nft", "table inet blocked { chain arriving { type "
+                        "filter hook input priority 0; meta l4proto udp drop; }; }", check=True)
+        harness.run("ip", "link", "set", "near1", "down", check=True)
+        told = self.assert_all_arrived(receiver, sender)
+        print(f"no message for {told['pause_ms']} ms")
+        self.assertLess(told["pause_ms"], pause_ms_max)
+        return json.loads(sender.lines[-1])["transport"]
+
+    def test_the_interface_in_use_is_lost(self):
+        """A socket that is not connected follows the routes: the server sees a new address."""
+        self.assertEqual(self.lose_interface(64, and_udp=False, pause_ms_max=2000), "udp")
+
+    def test_the_interface_in_use_is_lost_to_a_connected_socket(self):
+        """It sticks to its address, and is replaced when nothing is heard."""
+        self.assertEqual(self.lose_interface(1, and_udp=False, pause_ms_max=3000), "udp")
+
+    def test_the_interface_in_use_is_lost_and_udp_with_it(self):
+        self.assertEqual(self.lose_interface(1, and_udp=True, pause_ms_max=3000), "tcp")
+
+
+harness.main_apart(AT_ONCE)
