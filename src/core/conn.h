@@ -194,8 +194,8 @@ int fn_conn_path_add(fn_conn *conn, uint64_t now_ns);
  * answers again.
  */
 
-/* A client asks its owner for a stream: nothing came back over UDP in time, or three probe timeouts
- * passed in silence, and at least a second, and it has none. */
+/* A client asks its owner for a stream: nothing came back over UDP in time, or nothing of what it
+ * sent was acknowledged for three probe timeouts, and at least a second, and it has none. */
 bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns);
 
 /* The stream is attached. Returns the path's id, or -1 when the session is ending. */
@@ -208,8 +208,8 @@ void fn_conn_stream_writable(fn_conn *conn, uint8_t path, bool writable);
 /* The stream is gone: all that is in flight on it counts as lost at once and goes elsewhere. */
 void fn_conn_stream_lost(fn_conn *conn, uint64_t now_ns, uint8_t path);
 
-/* A client's stream brings nothing any more, not even the answer to a ping: TCP may sit on a way
- * that is gone for minutes. Drop it (fn_conn_stream_lost); another may lead through. */
+/* Nothing that a client sends on its stream is acknowledged any more, not even a ping: TCP may sit
+ * on a way that is gone for minutes. Drop it (fn_conn_stream_lost); another may lead through. */
 bool fn_conn_stream_is_silent(const fn_conn *conn, uint64_t now_ns);
 
 /* The server answered GONE: it does not know this session any more. CLOSED with ERR_GONE follows.

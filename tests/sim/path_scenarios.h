@@ -19,7 +19,7 @@
       "neither UDP nor TCP for some seconds, then TCP")                                          \
     X(t1_udp_and_tcp_flap, fn_path_flap_setup, NULL, NULL, 60,                                   \
       "either is blocked and free again at random, for a minute")                                \
-    X(key_storm_while_paths_flap, fn_path_keys_setup, fn_path_keys_judge, NULL, 20,              \
+    X(s9_keys_and_numbers_go_on, fn_path_keys_setup, fn_path_keys_judge, NULL, 20,               \
       "a key update every 64 packets, whatever carries them")                                    \
     X(kept_stream_holds_nothing_back, fn_path_kept_setup, fn_path_kept_judge, NULL, 3,           \
       "a stream that is kept stalls when the session has left it")                               \
