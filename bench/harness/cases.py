@@ -277,7 +277,7 @@ def fan_outs(quick, _offers):
                           wait=wait, per_socket=10 if clients >= 10000 else 1,
                           shards=2 if "2 shards" in name else 1,
                           keep_tls=1 if "TLS kept" in name else 0,
-                          frame_us=1000 if "frames" in name else 0)
+                          frame_us=2000 if "frames" in name else 0)
             case.rounds = 1 if clients >= 10000 else None
             yield case
 
