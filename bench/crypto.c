@@ -1,7 +1,7 @@
 /*
  * crypto.c: what one ChaCha20-Poly1305 operation costs by size and by who computes it, with the key
- * kept and everything hot. "libsodium" and "openssl" are their own AEADs. "one run" is what FastNet
- * does with libsodium's primitives: all keystream in one call, then an XOR and a MAC. "ahead" has
+ * kept and everything hot. "libsodium" and "openssl" are their own AEADs. "FastNet" is
+ * its crypto layer: all keystream in one call of libsodium, then an XOR and a MAC. "ahead" has
  * the keystream of the next packets computed while there is time ("prepare").
  */
 #include "common/ahead.h"
@@ -152,7 +152,7 @@ int main(int argc, char **argv)
         bench.bytes = sizes[i];
         measure_backend("libsodium", SEALING_SODIUM);
         measure_backend("openssl", SEALING_OPENSSL);
-        measure_backend("one run", SEALING_RUN);
+        measure_backend("FastNet", SEALING_FASTNET);
         check_ahead();
         measure_ahead();
     }

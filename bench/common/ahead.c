@@ -111,30 +111,3 @@ bool ahead_open(ahead *a, uint64_t number, const uint8_t *aad, size_t aad_bytes,
     slot->number = 0;
     return true;
 }
-
-void ahead_seal_now(const uint8_t key[32], const uint8_t nonce[12], const uint8_t *aad,
-                    size_t aad_bytes, uint8_t *text, size_t text_bytes)
-{
-    uint8_t stream[AHEAD_STREAM_BYTES];
-    size_t bytes = stream_bytes(text_bytes);
-    crypto_stream_chacha20_ietf(stream, bytes, nonce, key);
-    combine(text, stream + AHEAD_BLOCK_BYTES, text_bytes);
-    authenticate(text + text_bytes, stream, aad, aad_bytes, text, text_bytes);
-    sodium_memzero(stream, bytes);
-}
-
-bool ahead_open_now(const uint8_t key[32], const uint8_t nonce[12], const uint8_t *aad,
-                    size_t aad_bytes, uint8_t *text, size_t text_bytes)
-{
-    uint8_t stream[AHEAD_STREAM_BYTES];
-    uint8_t tag[AHEAD_TAG_BYTES];
-    size_t bytes = stream_bytes(text_bytes);
-    crypto_stream_chacha20_ietf(stream, bytes, nonce, key);
-    authenticate(tag, stream, aad, aad_bytes, text, text_bytes);
-    bool good = sodium_memcmp(tag, text + text_bytes, sizeof tag) == 0;
-    if (good) {
-        combine(text, stream + AHEAD_BLOCK_BYTES, text_bytes);
-    }
-    sodium_memzero(stream, bytes);
-    return good;
-}

@@ -47,10 +47,4 @@ void ahead_seal(ahead *a, uint64_t number, const uint8_t *aad, size_t aad_bytes,
 bool ahead_open(ahead *a, uint64_t number, const uint8_t *aad, size_t aad_bytes, uint8_t *text,
                 size_t text_bytes);
 
-/* The same with nothing prepared: one run of keystream, one XOR, one MAC. */
-void ahead_seal_now(const uint8_t key[32], const uint8_t nonce[12], const uint8_t *aad,
-                    size_t aad_bytes, uint8_t *text, size_t text_bytes);
-bool ahead_open_now(const uint8_t key[32], const uint8_t nonce[12], const uint8_t *aad,
-                    size_t aad_bytes, uint8_t *text, size_t text_bytes);
-
 #endif

@@ -1,17 +1,17 @@
 #include "common/sealing.h"
 
-#include "common/ahead.h"
 #include "common/report.h"
+#include "crypto/aead.h"
 
 #include <sodium.h>
 #include <string.h>
 
-enum { OPENSSL_FROM = 512 };
+enum { OPENSSL_FROM = 512, FASTNET_UP_TO = 1472 };
 
 sealing_backend sealing_fastest(size_t text_bytes)
 {
-    if (sodium_init() >= 0 && sodium_runtime_has_avx2() && text_bytes <= AHEAD_TEXT_BYTES_MAX) {
-        return SEALING_RUN;
+    if (sodium_init() >= 0 && sodium_runtime_has_avx2() && text_bytes <= FASTNET_UP_TO) {
+        return SEALING_FASTNET;
     }
     return text_bytes < OPENSSL_FROM ? SEALING_SODIUM : SEALING_OPENSSL;
 }
@@ -43,11 +43,21 @@ void sealing_free(sealing *s)
     s->context = NULL;
 }
 
+/* The nonce is the IV xor the packet number, which is 0 here. */
+static fn_aead_key fastnet_key(const sealing *s, const uint8_t *nonce)
+{
+    fn_aead_key key;
+    memcpy(key.key, s->key, sizeof key.key);
+    memcpy(key.iv, nonce, sizeof key.iv);
+    return key;
+}
+
 void sealing_encrypt(sealing *s, const uint8_t *nonce, const uint8_t *aad, size_t aad_bytes,
                      uint8_t *text, size_t text_bytes)
 {
-    if (s->backend == SEALING_RUN) {
-        ahead_seal_now(s->key, nonce, aad, aad_bytes, text, text_bytes);
+    if (s->backend == SEALING_FASTNET) {
+        fn_aead_key key = fastnet_key(s, nonce);
+        fn_aead_seal(&key, 0, aad, aad_bytes, text, text_bytes);
         return;
     }
     if (s->backend == SEALING_SODIUM) {
@@ -66,8 +76,9 @@ void sealing_encrypt(sealing *s, const uint8_t *nonce, const uint8_t *aad, size_
 bool sealing_decrypt(sealing *s, const uint8_t *nonce, const uint8_t *aad, size_t aad_bytes,
                      uint8_t *text, size_t text_bytes)
 {
-    if (s->backend == SEALING_RUN) {
-        return ahead_open_now(s->key, nonce, aad, aad_bytes, text, text_bytes);
+    if (s->backend == SEALING_FASTNET) {
+        fn_aead_key key = fastnet_key(s, nonce);
+        return fn_aead_open(&key, 0, aad, aad_bytes, text, text_bytes + SEALING_TAG_BYTES);
     }
     if (s->backend == SEALING_SODIUM) {
         return crypto_aead_chacha20poly1305_ietf_decrypt_detached(text, NULL, text, text_bytes,
