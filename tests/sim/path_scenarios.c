@@ -68,6 +68,12 @@ void fn_path_blocked_setup(fn_world_config *config, fn_rng *rng)
     config->link[1].down = true;
 }
 
+void fn_path_half_blocked_setup(fn_world_config *config, fn_rng *rng)
+{
+    fn_path_blocked_setup(config, rng);
+    config->link[fn_rng_below(rng, 2)].down = false;
+}
+
 static const char *judge_connected_over_tcp(fn_world *world)
 {
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
@@ -573,7 +579,9 @@ const char *fn_path_ports_judge(fn_world *world)
             return "a session did not follow its client";
     }
     world->quiet = true;
-    pass(world, 5 * S);
+    if (!within(world, 60 * S, fn_world_all_delivered))
+        return "what was promised did not arrive at the last port";
+    pass(world, 2 * S); /* what is in the applications' hands comes back */
     if (fn_pool_used_bytes(&world->server.pool) > world->config.sessions * QUIET_BYTES_MAX)
         return "a minute of new ports left memory behind";
     return NULL;

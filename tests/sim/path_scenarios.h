@@ -11,6 +11,8 @@
 #define PATH_SCENARIO_MAP(X)                                                                     \
     X(t1_udp_blocked_from_the_start, fn_path_blocked_setup, fn_path_blocked_judge, NULL, 5,      \
       "connected over TCP in 2.5 s, all channels work")                                          \
+    X(t1_udp_blocked_one_way_from_the_start, fn_path_half_blocked_setup, fn_path_blocked_judge,  \
+      NULL, 8, "likewise when only one direction is blocked")                                    \
     X(t1_udp_blocked_in_the_middle, fn_path_middle_setup, fn_path_middle_judge, NULL, 3,         \
       "on TCP in 3 s, back on UDP in 10 s")                                                      \
     X(t1_udp_blocked_one_way, fn_path_middle_setup, fn_path_one_way_judge, NULL, 3,              \
