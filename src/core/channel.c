@@ -1,5 +1,6 @@
 #include "core/channel.h"
 
+#include "base/bits.h"
 #include "base/units.h"
 #include "core/channel_table.h"
 
@@ -70,10 +71,45 @@ fn_channel *fn_channels_find(const fn_channels *channels, uint8_t number)
     return number == FN_CHANNEL_ASSETS ? &channels->items[application_count] : NULL;
 }
 
+/* --- who may have something to send --- */
+
+void fn_channels_touch(fn_channels *channels, const fn_channel *channel)
+{
+    size_t item = (size_t)(channel - channels->items);
+    channels->busy[item / 64] |= UINT64_C(1) << item % 64;
+}
+
+uint32_t fn_channels_busy_from(const fn_channels *channels, uint32_t from)
+{
+    while (from < channels->count) {
+        uint64_t rest = channels->busy[from / 64] >> from % 64;
+        if (rest != 0)
+            return from + fn_bits_lowest(rest);
+        from = (from / 64 + 1) * 64;
+    }
+    return channels->count;
+}
+
+/* The only one that may, or NULL: it needs no turn. */
+static fn_channel *find_lone(fn_channels *channels)
+{
+    uint32_t first = fn_channels_busy_from(channels, 0);
+    bool lone =
+        first < channels->count && fn_channels_busy_from(channels, first + 1) == channels->count;
+    return lone ? &channels->items[first] : NULL;
+}
+
 void fn_channels_begin(fn_channels *channels)
 {
-    for (uint32_t i = 0; i < channels->count; i++)
-        channels->items[i].passed = false;
+    uint32_t i = fn_channels_busy_from(channels, 0);
+    for (; i < channels->count; i = fn_channels_busy_from(channels, i + 1)) {
+        fn_channel *channel = &channels->items[i];
+        channel->passed = false;
+        if (!fn_send_queue_empty(&channel->send))
+            continue;
+        channel->deficit_bytes = channel->deficit_bytes > 0 ? 0 : channel->deficit_bytes;
+        channels->busy[i / 64] &= ~(UINT64_C(1) << i % 64);
+    }
 }
 
 static bool begins_reliable(const fn_channel *channel, const fn_send_run *run)
@@ -129,6 +165,20 @@ static fn_channel *next_of_level(fn_channels *channels, uint32_t first, uint32_t
     return NULL;
 }
 
+/* Nobody else waits for what it takes too much. */
+static fn_channel *next_of_lone(fn_channel *channel, const fn_channel_permit *permit,
+                                int *credit_blocked_from, fn_send_run *run)
+{
+    run->message = NULL;
+    if (!offer(channel, permit, credit_blocked_from, run)) {
+        run->message = NULL;
+        return NULL;
+    }
+    if (channel->deficit_bytes <= 0)
+        channel->deficit_bytes = (int32_t)channel->weight * FN_CHANNEL_QUANTUM;
+    return channel;
+}
+
 static uint32_t level_end(const fn_channels *channels, uint32_t first)
 {
     uint8_t priority = channels->items[channels->order[first]].priority;
@@ -142,6 +192,9 @@ fn_channel *fn_channels_next(fn_channels *channels, const fn_channel_permit *per
                              fn_send_run *run)
 {
     int credit_blocked_from = INT_MAX;
+    fn_channel *lone = find_lone(channels);
+    if (lone != NULL)
+        return next_of_lone(lone, permit, &credit_blocked_from, run);
     for (uint32_t first = 0; first < channels->count;) {
         uint32_t end = level_end(channels, first);
         bool overdrawn = false;
@@ -175,6 +228,8 @@ static uint8_t next_place(const fn_channels *channels, uint32_t first, uint32_t 
 void fn_channels_sent(fn_channels *channels, fn_channel *channel, uint32_t bytes)
 {
     channel->deficit_bytes -= (int32_t)bytes;
+    if (find_lone(channels) != NULL)
+        return;
     uint32_t first = level_of(channels, channel);
     uint8_t *turn = &channels->turns[first];
     if (channels->items[channels->order[*turn]].passed)
@@ -188,29 +243,36 @@ void fn_channels_sent(fn_channels *channels, fn_channel *channel, uint32_t bytes
 uint64_t fn_channels_queued_bytes(const fn_channels *channels)
 {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < channels->count; i++)
+    uint32_t i = fn_channels_busy_from(channels, 0);
+    for (; i < channels->count; i = fn_channels_busy_from(channels, i + 1))
         bytes += channels->items[i].send.queued_bytes;
     return bytes;
 }
 
 bool fn_channels_is_flushed(const fn_channels *channels)
 {
-    for (uint32_t i = 0; i < channels->count; i++)
+    uint32_t i = fn_channels_busy_from(channels, 0);
+    for (; i < channels->count; i = fn_channels_busy_from(channels, i + 1))
         if (channels->items[i].send.reliable && !fn_send_queue_empty(&channels->items[i].send))
             return false;
     return true;
 }
 
-uint32_t fn_channels_expire(fn_channels *channels, fn_store *store, uint64_t now_ns,
-                            fn_send_outcome *outcome)
+void fn_channels_expire(fn_channels *channels, fn_store *store, uint64_t now_ns,
+                        fn_send_outcome *outcome)
+{
+    uint32_t i = fn_channels_busy_from(channels, 0);
+    for (; i < channels->count; i = fn_channels_busy_from(channels, i + 1))
+        fn_send_queue_expire(&channels->items[i].send, store, now_ns, outcome);
+}
+
+uint32_t fn_channels_expire_partials(fn_channels *channels, fn_store *store, uint64_t now_ns)
 {
     uint32_t partials = 0;
     for (uint32_t i = 0; i < channels->count; i++) {
-        fn_channel *channel = &channels->items[i];
-        if (!fn_send_queue_empty(&channel->send))
-            fn_send_queue_expire(&channel->send, store, now_ns, outcome);
-        if (!fn_list_empty(&channel->receive.partials))
-            partials += fn_receive_queue_expire(&channel->receive, store, now_ns);
+        fn_receive_queue *queue = &channels->items[i].receive;
+        if (!fn_list_empty(&queue->partials))
+            partials += fn_receive_queue_expire(queue, store, now_ns);
     }
     return partials;
 }

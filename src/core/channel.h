@@ -18,7 +18,8 @@
 
 enum {
     FN_CHANNEL_QUANTUM = 1024,
-    FN_CHANNEL_LIBRARY_COUNT = 1 /* 255, assets */
+    FN_CHANNEL_LIBRARY_COUNT = 1, /* 255, assets */
+    FN_CHANNEL_WORDS = (FASTNET_CHANNELS_MAX + FN_CHANNEL_LIBRARY_COUNT + 63) / 64
 };
 
 typedef struct fn_channel {
@@ -38,6 +39,7 @@ typedef struct fn_channels {
     uint8_t *order;    /* indexes by priority */
     uint8_t *turns;    /* for the first place of each priority: the place in `order` that goes on */
     uint32_t count;
+    uint64_t busy[FN_CHANNEL_WORDS]; /* bit per item: its send queue may hold something */
 } fn_channels;
 
 /* What may leave now. */
@@ -59,6 +61,12 @@ void fn_channels_free(fn_channels *channels, fn_store *store);
 /* NULL when there is no such channel. */
 fn_channel *fn_channels_find(const fn_channels *channels, uint8_t number);
 
+/* Something was put into its send queue, or is to be sent again. */
+void fn_channels_touch(fn_channels *channels, const fn_channel *channel);
+
+/* The first item from `from` on that may hold something to send; count when there is none. */
+uint32_t fn_channels_busy_from(const fn_channels *channels, uint32_t from);
+
 /* A new packet is begun: forget what did not fit the last one. */
 void fn_channels_begin(fn_channels *channels);
 
@@ -75,10 +83,12 @@ uint64_t fn_channels_queued_bytes(const fn_channels *channels);
 /* Anything reliable that is not acknowledged? */
 bool fn_channels_is_flushed(const fn_channels *channels);
 
-/* Unreliable messages that waited too long are dropped, partial ones too. Returns partials dropped.
- */
-uint32_t fn_channels_expire(fn_channels *channels, fn_store *store, uint64_t now_ns,
-                            fn_send_outcome *outcome);
+/* Unreliable messages that waited too long are dropped. */
+void fn_channels_expire(fn_channels *channels, fn_store *store, uint64_t now_ns,
+                        fn_send_outcome *outcome);
+
+/* Partial messages likewise; returns how many. Due at fn_channels_deadline(). */
+uint32_t fn_channels_expire_partials(fn_channels *channels, fn_store *store, uint64_t now_ns);
 
 /* When a partial message expires; FN_NEVER. */
 uint64_t fn_channels_deadline(const fn_channels *channels);

@@ -44,6 +44,7 @@ static void queue(stand *all, uint8_t channel, uint32_t bytes)
     fn_outbound like = {.expires_ns = FN_NEVER};
     assert_true(fn_send_queue_add(&all->channels.items[channel].send, &all->memory.store, data,
                                   bytes, &like));
+    fn_channels_touch(&all->channels, &all->channels.items[channel]);
 }
 
 /* Fills one packet as packet_out does, acknowledging all at once; returns bytes of payload. */

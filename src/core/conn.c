@@ -157,6 +157,7 @@ static int enqueue_unreliable(fn_conn *conn, fn_channel *channel, const void *da
         if (!fn_send_queue_drop_oldest(&channel->send, &conn->store, &outcome))
             return FASTNET_ERR_BACKPRESSURE;
     }
+    fn_channels_touch(&conn->channels, channel);
     return FASTNET_OK;
 }
 
@@ -183,6 +184,7 @@ int fn_conn_send(fn_conn *conn, uint64_t now_ns, uint8_t channel_number, const v
     if (queue_is_full(conn, channel, bytes) ||
         !fn_send_queue_add(&channel->send, &conn->store, data, (uint32_t)bytes, &like))
         return FASTNET_ERR_BACKPRESSURE;
+    fn_channels_touch(&conn->channels, channel);
     return FASTNET_OK;
 }
 

@@ -332,8 +332,10 @@ static bool wants_control(const fn_conn *conn, uint64_t now_ns)
 
 static bool has_queued(const fn_conn *conn)
 {
-    for (uint32_t i = 0; i < conn->channels.count; i++)
-        if (!fn_send_queue_empty(&conn->channels.items[i].send))
+    const fn_channels *channels = &conn->channels;
+    uint32_t i = fn_channels_busy_from(channels, 0);
+    for (; i < channels->count; i = fn_channels_busy_from(channels, i + 1))
+        if (!fn_send_queue_empty(&channels->items[i].send))
             return true;
     return false;
 }
@@ -504,8 +506,10 @@ static size_t closing_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_
 
 static bool has_waiting(const fn_conn *conn)
 {
-    for (uint32_t i = 0; i < conn->channels.count; i++)
-        if (fn_send_queue_waiting(&conn->channels.items[i].send))
+    const fn_channels *channels = &conn->channels;
+    uint32_t i = fn_channels_busy_from(channels, 0);
+    for (; i < channels->count; i = fn_channels_busy_from(channels, i + 1))
+        if (fn_send_queue_waiting(&channels->items[i].send))
             return true;
     return false;
 }

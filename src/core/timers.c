@@ -105,8 +105,9 @@ void fn_conn_tick(fn_conn *conn, uint64_t now_ns)
         fn_ahead_tick(conn, now_ns);
         fn_stream_path_tick(conn, now_ns);
         fn_send_outcome outcome = fn_conn_outcome(conn);
+        fn_channels_expire(&conn->channels, &conn->store, now_ns, &outcome);
         conn->counters.dropped_messages +=
-            fn_channels_expire(&conn->channels, &conn->store, now_ns, &outcome);
+            fn_channels_expire_partials(&conn->channels, &conn->store, now_ns);
     }
     fn_report_pump(conn, now_ns);
     fn_closing_tick(conn, now_ns);
