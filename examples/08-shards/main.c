@@ -91,7 +91,8 @@ int main(int argc, char **argv)
     FastNetEndpoint *clients[CLIENTS];
     FastNetPeerId server;
     local_start(&local);
-    FastNetShards *shards = create_shards(&local, argc > 1 ? (uint32_t)atoi(argv[1]) : 2);
+    FastNetShards *shards =
+        create_shards(&local, argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 2);
     for (uint32_t i = 0; i < fastnet_shards_count(shards); i++) {
         threads[i].index = i;
         threads[i].endpoint = fastnet_shards_endpoint(shards, i);
