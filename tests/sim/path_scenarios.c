@@ -499,7 +499,7 @@ const char *fn_path_attacked_judge(fn_world *world)
     const char *complaint = judge_connected_over_tcp(world);
     if (complaint != NULL)
         return complaint;
-    if (world->tally.from_attacker < 10 || world->tally.forged < 10)
+    if (world->tally.from_attacker < 3 || world->tally.forged < 10)
         return "the attacker was not there";
     if (fn_world_bytes_to_attacker(world) > 3 * world->tally.server_bytes)
         return "more than three times its bytes went to the attacker";
