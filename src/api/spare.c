@@ -7,6 +7,10 @@
  * them keep what was prepared, instead of all losing it in turns. */
 #define QUIET_NS (50 * FN_NS_PER_MS)
 
+/* Who sends more seldom finds the caches cold anyway: what was prepared would gain it nothing, and
+ * a server with a thousand such peers would do little else. */
+#define HOT_NS (5 * FN_NS_PER_MS)
+
 enum { SLOT_MASK = FN_SPARE_PEERS - 1 };
 
 static_assert((FN_SPARE_PEERS & SLOT_MASK) == 0, "the low bits of the slot are the row");
@@ -33,22 +37,24 @@ void fn_spare_close(FastNetEndpoint *endpoint)
 void fn_spare_heard(fn_spare *spare, const fn_peer *peer, uint64_t now_ns)
 {
     fn_spare_row *row = &spare->rows[peer->id & SLOT_MASK];
-    spare->all_prepared = false;
-    if (row->peer != peer->id && row->peer != 0 && now_ns - row->heard_ns < QUIET_NS)
+    bool known = row->peer == peer->id;
+    if (!known && row->peer != 0 && now_ns - row->heard_ns < QUIET_NS)
         return;
+    row->hot = known && now_ns - row->heard_ns < HOT_NS;
     row->peer = peer->id;
     row->heard_ns = now_ns;
+    spare->all_prepared &= !row->hot;
 }
 
 void fn_spare_sent(fn_spare *spare, uint64_t now_ns)
 {
-    spare->all_prepared = false;
+    spare->all_prepared = false; /* a number was used up */
     spare->warmed_ns = now_ns;
 }
 
 static bool prepare(FastNetEndpoint *endpoint, fn_spare_row *row, uint64_t now_ns)
 {
-    if (row->peer == 0 || now_ns - row->heard_ns >= QUIET_NS)
+    if (!row->hot || now_ns - row->heard_ns >= QUIET_NS)
         return false;
     fn_peer *peer = fn_peer_find_any(endpoint, row->peer);
     return peer != NULL && peer->conn != NULL && fn_conn_prepare(peer->conn, now_ns);

@@ -22,6 +22,7 @@ enum { FN_SPARE_PEERS = 8 };
 typedef struct fn_spare_row {
     FastNetPeerId peer;
     uint64_t heard_ns;
+    bool hot; /* its last two datagrams came close together */
 } fn_spare_row;
 
 typedef struct fn_spare {
