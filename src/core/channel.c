@@ -268,19 +268,23 @@ void fn_channels_expire(fn_channels *channels, fn_store *store, uint64_t now_ns,
 
 uint32_t fn_channels_expire_partials(fn_channels *channels, fn_store *store, uint64_t now_ns)
 {
-    uint32_t partials = 0;
-    for (uint32_t i = 0; i < channels->count; i++) {
+    uint32_t expired = 0;
+    bool any = false;
+    for (uint32_t i = 0; channels->partials && i < channels->count; i++) {
         fn_receive_queue *queue = &channels->items[i].receive;
-        if (!fn_list_empty(&queue->partials))
-            partials += fn_receive_queue_expire(queue, store, now_ns);
+        if (fn_list_empty(&queue->partials))
+            continue;
+        expired += fn_receive_queue_expire(queue, store, now_ns);
+        any |= !fn_list_empty(&queue->partials);
     }
-    return partials;
+    channels->partials = any;
+    return expired;
 }
 
 uint64_t fn_channels_deadline(const fn_channels *channels)
 {
     uint64_t deadline = FN_NEVER;
-    for (uint32_t i = 0; i < channels->count; i++) {
+    for (uint32_t i = 0; channels->partials && i < channels->count; i++) {
         const fn_receive_queue *queue = &channels->items[i].receive;
         if (!fn_list_empty(&queue->partials))
             deadline = fn_min_u64(deadline, fn_receive_queue_deadline(queue));

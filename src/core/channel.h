@@ -40,6 +40,7 @@ typedef struct fn_channels {
     uint8_t *turns;    /* for the first place of each priority: the place in `order` that goes on */
     uint32_t count;
     uint64_t busy[FN_CHANNEL_WORDS]; /* bit per item: its send queue may hold something */
+    bool partials; /* some receive queue may hold part of a message that can expire */
 } fn_channels;
 
 /* What may leave now. */
@@ -63,6 +64,12 @@ fn_channel *fn_channels_find(const fn_channels *channels, uint8_t number);
 
 /* Something was put into its send queue, or is to be sent again. */
 void fn_channels_touch(fn_channels *channels, const fn_channel *channel);
+
+/* A frame went into a receive queue. */
+static inline void fn_channels_received(fn_channels *channels, const fn_channel *channel)
+{
+    channels->partials |= !fn_list_empty(&channel->receive.partials);
+}
 
 /* The first item from `from` on that may hold something to send; count when there is none. */
 uint32_t fn_channels_busy_from(const fn_channels *channels, uint32_t from);

@@ -229,6 +229,7 @@ int fn_conn_open_path(fn_conn *conn, uint64_t credit_bytes, uint64_t now_ns)
         return -1;
     fn_loss_abandon_path(conn, (uint8_t)id, now_ns);
     fn_path_open(&conn->paths[id], conn->congestion, credit_bytes, false, now_ns);
+    conn->paths_used = (uint8_t)fn_max_u32(conn->paths_used, (uint32_t)id + 1);
     return id;
 }
 

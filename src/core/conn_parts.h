@@ -104,6 +104,7 @@ struct fn_conn {
     uint32_t acks_only;    /* packets in a row that asked for no ack */
     uint32_t skip_in;      /* packets until a number is skipped */
     uint8_t state;         /* fn_conn_state */
+    uint8_t paths_used;    /* places of `paths` from here on never were */
     uint8_t active;        /* path id */
     uint8_t datagram_path; /* a client's UDP path, also while a stream is in use */
     uint64_t reprobe_ns;   /* client on a stream: pause before UDP is asked again */

@@ -225,7 +225,7 @@ static void refresh(fn_conn *conn, uint64_t now_ns)
 {
     if (conn->loss.largest_acked != FN_SEQ_NONE)
         fn_sent_trim(&conn->sent, conn->loss.largest_acked, &conn->store);
-    for (uint32_t i = 0; i < FN_CONN_PATHS_MAX; i++)
+    for (uint32_t i = 0; i < conn->paths_used; i++)
         if (conn->paths[i].state == FN_PATH_VALIDATED)
             fn_path_refresh(&conn->paths[i], now_ns);
 }

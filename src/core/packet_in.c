@@ -79,6 +79,7 @@ static void on_message(fn_conn *conn, packet_in *packet, const fn_message_frame 
                                   .direct = fn_report_direct(conn)};
     fn_inbound *whole;
     fn_receive_outcome outcome = fn_receive_queue_frame(&channel->receive, &context, frame, &whole);
+    fn_channels_received(&conn->channels, channel);
     on_outcome(conn, packet, frame, channel, outcome, whole);
 }
 

@@ -445,7 +445,7 @@ static size_t path_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8
 static size_t path_packets(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity,
                            uint8_t *path_id)
 {
-    for (uint32_t i = 0; i < FN_CONN_PATHS_MAX; i++) {
+    for (uint32_t i = 0; i < conn->paths_used; i++) {
         size_t bytes = path_packet(conn, (uint8_t)i, now_ns, out, capacity);
         if (bytes > 0) {
             *path_id = (uint8_t)i;
@@ -516,7 +516,7 @@ static bool has_waiting(const fn_conn *conn)
 
 static bool paths_want_packets(const fn_conn *conn, uint64_t now_ns)
 {
-    for (unsigned i = 0; i < FN_CONN_PATHS_MAX; i++)
+    for (uint32_t i = 0; i < conn->paths_used; i++)
         if (conn->paths[i].owes || fn_path_challenge_due(&conn->paths[i], now_ns))
             return true;
     return false;

@@ -13,7 +13,7 @@ enum {
 
 static const fn_path *find_stream(const fn_conn *conn)
 {
-    for (uint32_t i = 0; i < FN_CONN_PATHS_MAX; i++)
+    for (uint32_t i = 0; i < conn->paths_used; i++)
         if (conn->paths[i].state != FN_PATH_UNUSED && conn->paths[i].stream)
             return &conn->paths[i];
     return NULL;
@@ -166,7 +166,7 @@ void fn_conn_stream_writable(fn_conn *conn, uint8_t path, bool writable)
 static uint8_t udp_path(const fn_conn *conn)
 {
     uint8_t best = FN_CONN_PATH_UNKNOWN;
-    for (unsigned i = 0; i < FN_CONN_PATHS_MAX; i++) {
+    for (uint32_t i = 0; i < conn->paths_used; i++) {
         const fn_path *path = &conn->paths[i];
         if (path->state != FN_PATH_VALIDATED || path->stream)
             continue;

@@ -16,7 +16,7 @@ static uint64_t transmit_deadline(const fn_conn *conn)
         if (conn->ping_due || conn->loss.probes_due > 0 || conn->flow.announce)
             at_ns = 0;
     }
-    for (uint32_t i = 0; i < FN_CONN_PATHS_MAX; i++)
+    for (uint32_t i = 0; i < conn->paths_used; i++)
         if (conn->paths[i].state != FN_PATH_UNUSED)
             at_ns = fn_min_u64(at_ns, conn->paths[i].challenge_at_ns);
     if (at_ns > conn->quiet_ns)
@@ -85,7 +85,7 @@ static bool may_give_up(const fn_conn *conn, const fn_path *path, uint64_t now_n
 
 static void check_paths(fn_conn *conn, uint64_t now_ns)
 {
-    for (uint32_t i = 0; i < FN_CONN_PATHS_MAX; i++) {
+    for (uint32_t i = 0; i < conn->paths_used; i++) {
         fn_path *path = &conn->paths[i];
         if (path->state != FN_PATH_UNUSED && may_give_up(conn, path, now_ns) &&
             fn_path_give_up(path, now_ns) && path->state == FN_PATH_UNUSED)
