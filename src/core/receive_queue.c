@@ -140,6 +140,12 @@ static fn_receive_outcome complete(fn_receive_queue *queue, const fn_receive_con
     return *whole != NULL ? FN_RECEIVE_WHOLE : FN_RECEIVE_NOTHING;
 }
 
+/* Also a message of several units may have come in one frame. */
+static bool is_whole(const fn_message_frame *frame)
+{
+    return frame->bytes == frame->total_bytes;
+}
+
 static fn_receive_outcome reliable_frame(fn_receive_queue *queue, const fn_receive_context *context,
                                          const fn_message_frame *frame, fn_inbound **whole)
 {
@@ -152,7 +158,7 @@ static fn_receive_outcome reliable_frame(fn_receive_queue *queue, const fn_recei
         return FN_RECEIVE_NOTHING;
     fn_inbound *message = word != NULL ? (fn_inbound *)*word : NULL;
     bool next = queue->mode == FASTNET_MODE_RELIABLE || frame->id == queue->ring.base;
-    if (message == NULL && !frame->fragment && context->direct && next)
+    if (message == NULL && is_whole(frame) && context->direct && next)
         return accept_direct(queue, context, frame);
     if (message == NULL) {
         fn_receive_outcome outcome = begin(queue, context, frame, &message);
@@ -238,12 +244,12 @@ static fn_receive_outcome unreliable_frame(fn_receive_queue *queue,
     bool sequenced = queue->mode == FASTNET_MODE_UNRELIABLE_SEQUENCED;
     if (sequenced && frame->id < queue->next_id)
         return FN_RECEIVE_DROPPED;
-    if (!frame->fragment && context->direct) {
+    fn_inbound *message = find_partial(queue, frame->id);
+    if (message == NULL && is_whole(frame) && context->direct) {
         if (sequenced)
             outdate(queue, context->store, frame->id);
         return FN_RECEIVE_DIRECT;
     }
-    fn_inbound *message = find_partial(queue, frame->id);
     if (message == NULL)
         message = begin_partial(queue, context, frame);
     if (message == NULL)

@@ -250,11 +250,30 @@ static void at_most_eight_partial_messages_are_kept_for_two_seconds(void **state
     close_stand(&all);
 }
 
+/* 1200 bytes are two units, and one frame: nothing is copied for it, unless a piece came before. */
+static void several_units_in_one_frame_need_no_memory(void **state)
+{
+    (void)state;
+    for (uint8_t mode = 0; mode < 4; mode++) {
+        stand all;
+        open_stand(&all, mode, true);
+        assert_int_equal(feed(&all, 0, 1200, 0, 2), FN_RECEIVE_DIRECT);
+        assert_int_equal(test_store_used(&all.memory), 0);
+        assert_int_equal(feed(&all, 1, 1200, 1, 1), FN_RECEIVE_NOTHING);
+        assert_true(test_store_used(&all.memory) > 0);
+        assert_int_equal(feed(&all, 1, 1200, 0, 2), FN_RECEIVE_WHOLE);
+        assert_int_equal(all.delivered[0], 1);
+        assert_int_equal(all.delivered[1], 1);
+        close_stand(&all);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(r3_r4_each_message_is_delivered_once_whatever_the_order),
         cmocka_unit_test(what_fits_one_datagram_needs_no_memory_in_order),
+        cmocka_unit_test(several_units_in_one_frame_need_no_memory),
         cmocka_unit_test(without_memory_a_frame_can_come_again),
         cmocka_unit_test(limits_are_enforced),
         cmocka_unit_test(a_changed_length_is_refused_in_every_mode),
