@@ -130,7 +130,8 @@ typedef struct FastNetChannelConfig {
     uint8_t weight;           /* share among channels of one priority, 1..255 */
     uint8_t real_time;        /* reliable modes: first transmission uses the rate floor */
     uint32_t queue_bytes_max; /* per peer, this channel's part of the send queue */
-    uint32_t time_to_live_ms; /* unreliable modes: a message that waited longer drops; 0 = never */
+    uint32_t time_to_live_ms; /* unreliable modes: a message that still waits so long after
+                                 the flush or poll that follows its send is dropped; 0 = never */
 } FastNetChannelConfig;
 
 #define FASTNET_CHANNELS_MAX 240 /* numbers 240..255 belong to the library */

@@ -114,8 +114,8 @@ static bool take_outbound(FastNetEndpoint *endpoint)
 {
     fn_datagrams *datagrams = &endpoint->datagrams;
     size_t bytes = datagrams->datagram_bytes;
-    uint8_t *block = fn_blocks_take(&endpoint->blocks, FN_DATAGRAMS_BATCH * bytes, false);
-    for (uint32_t i = 0; block != NULL && i < FN_DATAGRAMS_BATCH; i++)
+    uint8_t *block = fn_blocks_take(&endpoint->blocks, FN_DATAGRAMS_SEND_BATCH * bytes, false);
+    for (uint32_t i = 0; block != NULL && i < FN_DATAGRAMS_SEND_BATCH; i++)
         datagrams->outbound[i].data = block + i * bytes;
     return block != NULL;
 }
@@ -480,9 +480,9 @@ fn_send_slot *fn_datagrams_slot(FastNetEndpoint *endpoint)
     fn_datagrams *datagrams = &endpoint->datagrams;
     if (datagrams->blocked)
         return NULL;
-    if (datagrams->outbound_count == FN_DATAGRAMS_BATCH)
+    if (datagrams->outbound_count == FN_DATAGRAMS_SEND_BATCH)
         send_batch(endpoint);
-    return datagrams->outbound_count < FN_DATAGRAMS_BATCH
+    return datagrams->outbound_count < FN_DATAGRAMS_SEND_BATCH
                ? &datagrams->outbound[datagrams->outbound_count]
                : NULL;
 }

@@ -24,7 +24,8 @@
 
 enum {
     FN_DATAGRAMS_BATCH = 32,
-    FN_DATAGRAMS_BUFFERS = 256, /* received in one poll at most, while their messages wait */
+    FN_DATAGRAMS_SEND_BATCH = 48, /* nearly what one segmented send takes */
+    FN_DATAGRAMS_BUFFERS = 256,   /* received in one poll at most, while their messages wait */
     FN_DATAGRAMS_BUFFERS_COALESCED = 64, /* where each has room for many: 4 MiB in all */
 };
 
@@ -63,8 +64,8 @@ typedef struct fn_datagrams {
     uint32_t inbound_offset; /* bytes of it that are */
     uint32_t inbound_filled; /* the first free buffer */
 
-    fn_datagram batch[FN_DATAGRAMS_BATCH];
-    fn_send_slot outbound[FN_DATAGRAMS_BATCH];
+    fn_datagram batch[FN_DATAGRAMS_SEND_BATCH];
+    fn_send_slot outbound[FN_DATAGRAMS_SEND_BATCH];
     uint32_t outbound_count;
 } fn_datagrams;
 

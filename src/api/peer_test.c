@@ -69,7 +69,7 @@ static void attack_return_to_an_address_that_was_given_up_is_not_mistaken(void *
     fn_peer_set_path(to_client, 2, &back);
     uint8_t datagram[2048], path;
     uint64_t now_ns = fn_endpoint_clock(net->server);
-    assert_int_equal(fn_conn_send(to_server->conn, now_ns, 0, "x", 1, NULL), FASTNET_OK);
+    assert_int_equal(fn_conn_send(to_server->conn, 0, "x", 1, NULL), FASTNET_OK);
     size_t bytes = fn_conn_transmit(to_server->conn, now_ns, datagram, sizeof datagram, &path);
     assert_int_equal(fn_session_receive(net->server, to_client, now_ns, &back, datagram, bytes),
                      FN_CONN_NEW_PATH);

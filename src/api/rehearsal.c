@@ -141,7 +141,7 @@ void fn_rehearsal_play(fn_rehearsal *rehearsal, uint64_t now_ns)
         fn_conn *conn = rehearsal->conns[side];
         if (fn_conn_deadline(conn) <= now_ns)
             fn_conn_tick(conn, now_ns);
-        fn_conn_send(conn, now_ns, FASTNET_CHANNEL_UNRELIABLE, message, sizeof message, NULL);
+        fn_conn_send(conn, FASTNET_CHANNEL_UNRELIABLE, message, sizeof message, NULL);
         carry(rehearsal, side, now_ns);
     }
     prepare(rehearsal, now_ns);

@@ -9,7 +9,7 @@
 
 enum {
     TURN_DATAGRAMS = 64, /* of one peer before the next one has its turn */
-    TURN_PEERS = FN_DATAGRAMS_BATCH,
+    TURN_PEERS = 32,
     SERVER_KEEPALIVES = 3, /* of a client's may be missing */
 };
 

@@ -304,9 +304,8 @@ static void send_messages_cut(test_net *net, const uint8_t *data, const cuts *cu
     static uint8_t frames[16384];
     fn_peer *peer = fn_peer_find(net->client, net->to_server);
     for (size_t i = 0; i < FN_ARRAY_COUNT(cut_message_bytes); i++)
-        assert_int_equal(
-            fn_conn_send(peer->conn, fastnet_now_ns(), 0, data + i, cut_message_bytes[i], NULL),
-            FASTNET_OK);
+        assert_int_equal(fn_conn_send(peer->conn, 0, data + i, cut_message_bytes[i], NULL),
+                         FASTNET_OK);
     size_t bytes = take_frames(net, frames, sizeof frames);
     assert_true(bytes > 1 + 60 + 1100 + 3000);
     send_cut(net, frames, bytes, cut);

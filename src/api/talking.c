@@ -129,7 +129,7 @@ static int send_to(FastNetEndpoint *endpoint, fn_peer *peer, uint8_t channel, co
         return FASTNET_ERR_ARGUMENT;
     if (peer->conn == NULL)
         return FASTNET_ERR_STATE;
-    int code = fn_conn_send(peer->conn, endpoint->now_ns, channel, data, data_len, options);
+    int code = fn_conn_send(peer->conn, channel, data, data_len, options);
     if (code == FASTNET_OK) {
         fn_peer_touch(endpoint, peer);
         endpoint->unsent = true;
@@ -143,7 +143,6 @@ FastNetResult fastnet_send(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uin
     fn_peer *peer = find(endpoint, peer_id);
     if (peer == NULL)
         return FASTNET_ERR_PEER;
-    fn_endpoint_clock(endpoint);
     return (FastNetResult)send_to(endpoint, peer, channel, data, data_len, NULL);
 }
 
@@ -169,7 +168,6 @@ FastNetResult fastnet_send_tagged(FastNetEndpoint *endpoint, FastNetPeerId peer_
     fn_peer *peer = find(endpoint, peer_id);
     if (peer == NULL)
         return FASTNET_ERR_PEER;
-    fn_endpoint_clock(endpoint);
     return (FastNetResult)send_to(endpoint, peer, channel, data, data_len, &options);
 }
 
@@ -190,7 +188,6 @@ int32_t fastnet_broadcast(FastNetEndpoint *endpoint, FastNetPeerId except, uint8
     int code = check_broadcast(endpoint, channel, data, data_len);
     if (code != FASTNET_OK)
         return code;
-    fn_endpoint_clock(endpoint);
     for (fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
          peer = fn_peer_after(endpoint, peer->id)) {
         if (peer->connected && peer->id != except &&

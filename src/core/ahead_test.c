@@ -9,8 +9,7 @@ static void echo(void *context, int side, const fn_event *event)
 {
     conn_pair *pair = context;
     if (event->type == FN_EVENT_MESSAGE && side == PAIR_SERVER)
-        fn_conn_send(pair->sides[side].conn, pair->now_ns, event->channel, event->data,
-                     event->bytes, NULL);
+        fn_conn_send(pair->sides[side].conn, event->channel, event->data, event->bytes, NULL);
 }
 
 static void prepare_all(conn_pair *pair)
@@ -25,7 +24,7 @@ static void ping_pong(conn_pair *pair, int count)
     static const uint8_t data[64] = {1};
     for (int i = 0; i < count; i++) {
         prepare_all(pair);
-        fn_conn_send(pair->sides[PAIR_CLIENT].conn, pair->now_ns, 1, data, sizeof data, NULL);
+        fn_conn_send(pair->sides[PAIR_CLIENT].conn, 1, data, sizeof data, NULL);
         pair_run(pair, 100 * FN_NS_PER_US, echo, pair);
     }
 }

@@ -41,7 +41,7 @@ static void close_stand(stand *all)
 static void queue(stand *all, uint8_t channel, uint32_t bytes)
 {
     static const uint8_t data[64 << 10];
-    fn_outbound like = {.expires_ns = FN_NEVER};
+    fn_outbound like = {.live_ns = FN_NEVER};
     assert_true(fn_send_queue_add(&all->channels.items[channel].send, &all->memory.store, data,
                                   bytes, &like));
     fn_channels_touch(&all->channels, &all->channels.items[channel]);

@@ -149,13 +149,12 @@ static void lingering_delivers_what_was_queued_before_the_goodbye(void **state)
         while (fn_conn_get_state(end_of(&link, PAIR_CLIENT)) == FN_CONN_VALIDATING)
             link_run(&link, FN_NS_PER_MS);
         for (uint8_t i = 0; i < 20; i += 2)
-            assert_int_equal(fn_conn_send(end_of(&link, PAIR_CLIENT), link.pair.now_ns, i % 4, data,
-                                          sizeof data, NULL),
-                             FASTNET_OK);
+            assert_int_equal(
+                fn_conn_send(end_of(&link, PAIR_CLIENT), i % 4, data, sizeof data, NULL),
+                FASTNET_OK);
         fn_conn_close(end_of(&link, PAIR_CLIENT), link.pair.now_ns, 3, "done", 30 * FN_NS_PER_S);
-        assert_int_equal(
-            fn_conn_send(end_of(&link, PAIR_CLIENT), link.pair.now_ns, 0, data, 1, NULL),
-            FASTNET_ERR_STATE);
+        assert_int_equal(fn_conn_send(end_of(&link, PAIR_CLIENT), 0, data, 1, NULL),
+                         FASTNET_ERR_STATE);
         link_run(&link, 90 * FN_NS_PER_S);
         assert_int_equal(all.connected[PAIR_SERVER], 1);
         assert_int_equal(all.messages[PAIR_SERVER], 10);
@@ -174,7 +173,7 @@ static void lingering_ends_in_time(void **state)
     conn_link link;
     open_watched(&link, &all, 1);
     link.loss_permille[PAIR_SERVER] = 1000;
-    fn_conn_send(end_of(&link, PAIR_CLIENT), link.pair.now_ns, 0, data, sizeof data, NULL);
+    fn_conn_send(end_of(&link, PAIR_CLIENT), 0, data, sizeof data, NULL);
     fn_conn_close(end_of(&link, PAIR_CLIENT), link.pair.now_ns, 3, NULL, 500 * FN_NS_PER_MS);
     link_run(&link, 499 * FN_NS_PER_MS);
     assert_int_equal(fn_conn_get_state(end_of(&link, PAIR_CLIENT)), FN_CONN_LINGERING);
@@ -197,12 +196,12 @@ static void whoever_lingers_takes_in_what_still_comes(void **state)
     fn_conn *client = end_of(&link, PAIR_CLIENT);
     fn_conn *server = end_of(&link, PAIR_SERVER);
     link.loss_permille[PAIR_SERVER] = 900; /* lingers for a while */
-    fn_conn_send(client, link.pair.now_ns, 0, data, 2000, NULL);
+    fn_conn_send(client, 0, data, 2000, NULL);
     fn_conn_close(client, link.pair.now_ns, 0, NULL, 60 * FN_NS_PER_S);
     uint32_t sent = 0;
     for (int i = 0; i < 100 && client->state == FN_CONN_LINGERING; i++) {
-        while (sent < 30 && fn_conn_send(server, link.pair.now_ns, (uint8_t)(sent % 2 * 2), data,
-                                         sizeof data, NULL) == FASTNET_OK)
+        while (sent < 30 &&
+               fn_conn_send(server, (uint8_t)(sent % 2 * 2), data, sizeof data, NULL) == FASTNET_OK)
             sent++;
         link_run(&link, 100 * FN_NS_PER_MS);
     }
@@ -226,7 +225,7 @@ static void a_violation_is_told_once_and_also_ends_lingering(void **state)
         fn_conn *server = end_of(&link, PAIR_SERVER);
         if (lingering) {
             link.loss_permille[PAIR_CLIENT] = 1000;
-            fn_conn_send(server, link.pair.now_ns, 0, "x", 1, NULL);
+            fn_conn_send(server, 0, "x", 1, NULL);
             link_transmit(&link, PAIR_SERVER);
             fn_conn_close(server, link.pair.now_ns, 9, "mine", 60 * FN_NS_PER_S);
             link.loss_permille[PAIR_CLIENT] = 0;
@@ -253,7 +252,7 @@ static void closed_is_the_last_word(void **state)
     conn_link link;
     open_watched(&link, &all, 1);
     fn_send_options options = {.tagged = true};
-    fn_conn_send(end_of(&link, PAIR_SERVER), link.pair.now_ns, 0, "x", 1, &options);
+    fn_conn_send(end_of(&link, PAIR_SERVER), 0, "x", 1, &options);
     link_transmit(&link, PAIR_SERVER);
     link_run(&link, 30 * FN_NS_PER_MS); /* it arrived, its acknowledgement not yet */
     forge_send(&link.pair, PAIR_CLIENT, bad, sizeof bad, buffer);
@@ -314,7 +313,7 @@ static void nothing_follows_ones_own_close(void **state)
     open_watched(&link, &all, 1);
     link.hold_events = true;
     for (int i = 0; i < 20; i++)
-        fn_conn_send(end_of(&link, PAIR_SERVER), link.pair.now_ns, 0, data, sizeof data, NULL);
+        fn_conn_send(end_of(&link, PAIR_SERVER), 0, data, sizeof data, NULL);
     link_run(&link, FN_NS_PER_S);
     fn_conn_close(end_of(&link, PAIR_CLIENT), link.pair.now_ns, 0, NULL, FN_NS_PER_S);
     link.hold_events = false;

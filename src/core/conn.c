@@ -161,8 +161,8 @@ static int enqueue_unreliable(fn_conn *conn, fn_channel *channel, const void *da
     return FASTNET_OK;
 }
 
-int fn_conn_send(fn_conn *conn, uint64_t now_ns, uint8_t channel_number, const void *data,
-                 size_t bytes, const fn_send_options *options)
+int fn_conn_send(fn_conn *conn, uint8_t channel_number, const void *data, size_t bytes,
+                 const fn_send_options *options)
 {
     static const fn_send_options none = {.tagged = false};
     options = options != NULL ? options : &none;
@@ -175,10 +175,7 @@ int fn_conn_send(fn_conn *conn, uint64_t now_ns, uint8_t channel_number, const v
         return FASTNET_ERR_STATE;
     uint64_t live_ns =
         options->time_to_live_ns > 0 ? options->time_to_live_ns : channel->time_to_live_ns;
-    fn_outbound like = {.tagged = options->tagged,
-                        .tag = options->tag,
-                        .expires_ns =
-                            channel->send.reliable ? FN_NEVER : fn_add_saturating(now_ns, live_ns)};
+    fn_outbound like = {.tagged = options->tagged, .tag = options->tag, .live_ns = live_ns};
     if (!channel->send.reliable)
         return enqueue_unreliable(conn, channel, data, bytes, &like);
     if (queue_is_full(conn, channel, bytes) ||

@@ -152,7 +152,7 @@ bool fn_conn_prepare(fn_conn *conn, uint64_t now_ns);
 typedef struct fn_send_options {
     bool tagged; /* DELIVERED / LOST events carry tag */
     uint64_t tag;
-    uint64_t time_to_live_ns; /* 0 = the channel's */
+    uint64_t time_to_live_ns; /* 0 = the channel's; counts from the next transmit on */
 } fn_send_options;
 
 /*
@@ -161,7 +161,7 @@ typedef struct fn_send_options {
  * ERR_BACKPRESSURE (reliable: nothing was queued; unreliable: memory is short even after dropping
  * the oldest).
  */
-int fn_conn_send(fn_conn *conn, uint64_t now_ns, uint8_t channel, const void *data, size_t bytes,
+int fn_conn_send(fn_conn *conn, uint8_t channel, const void *data, size_t bytes,
                  const fn_send_options *options);
 
 /* Gives an event back: its payload is not used any more. Once per MESSAGE event. */

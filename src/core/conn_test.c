@@ -59,8 +59,7 @@ static void carries_every_mode_both_ways(void **state)
     for (int side = 0; side < 2; side++)
         for (uint8_t channel = 0; channel < 4; channel++)
             for (size_t i = 0; i < FN_ARRAY_COUNT(sizes); i++) {
-                int result =
-                    fn_conn_send(pair.sides[side].conn, pair.now_ns, channel, data, sizes[i], NULL);
+                int result = fn_conn_send(pair.sides[side].conn, channel, data, sizes[i], NULL);
                 assert_int_equal(result, FASTNET_OK);
                 pair_run(&pair, 2 * FN_NS_PER_S, watch, &all);
             }
@@ -97,9 +96,8 @@ static void lingering_delivers_what_was_queued(void **state)
     pair_open(&pair);
     pair_pump(&pair, watch, &all);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(
-            fn_conn_send(pair.sides[PAIR_CLIENT].conn, pair.now_ns, 0, data, sizeof data, NULL),
-            FASTNET_OK);
+        assert_int_equal(fn_conn_send(pair.sides[PAIR_CLIENT].conn, 0, data, sizeof data, NULL),
+                         FASTNET_OK);
     fn_conn_close(pair.sides[PAIR_CLIENT].conn, pair.now_ns, 0, NULL, 10 * FN_NS_PER_S);
     pair_run(&pair, 12 * FN_NS_PER_S, watch, &all);
     assert_int_equal(all.messages[PAIR_SERVER], 5);

@@ -53,7 +53,7 @@ static int send_numbered(conn_link *link, int side, uint8_t channel, uint32_t nu
 {
     static uint8_t data[256 << 10];
     fill(data, number, bytes);
-    return fn_conn_send(link->pair.sides[side].conn, link->pair.now_ns, channel, data, bytes, NULL);
+    return fn_conn_send(link->pair.sides[side].conn, channel, data, bytes, NULL);
 }
 
 static void assert_all_once(const arrivals *all, int at, uint8_t channel, uint32_t count)
@@ -207,8 +207,7 @@ static void r2_r5_only_what_arrived_is_acknowledged(void **state)
         link.loss_permille[PAIR_SERVER] = fn_rng_below(&link.rng, 5) == 0 ? 1000 : 0;
         fill(data, i, sizeof data);
         fn_send_options options = {.tagged = true, .tag = i};
-        assert_int_equal(fn_conn_send(client, link.pair.now_ns, 1, data, sizeof data, &options),
-                         FASTNET_OK);
+        assert_int_equal(fn_conn_send(client, 1, data, sizeof data, &options), FASTNET_OK);
         link_run(&link, 16 * FN_NS_PER_MS);
     }
     link.loss_permille[PAIR_SERVER] = 0;

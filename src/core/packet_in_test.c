@@ -241,9 +241,8 @@ static void s5_every_flipped_bit_and_every_cut_is_dropped(void **state)
     connect(&pair);
     fn_conn *server = pair.sides[PAIR_SERVER].conn;
     fn_conn *before = malloc(sizeof *before);
-    assert_int_equal(
-        fn_conn_send(pair.sides[PAIR_CLIENT].conn, pair.now_ns, 0, data, sizeof data, NULL),
-        FASTNET_OK);
+    assert_int_equal(fn_conn_send(pair.sides[PAIR_CLIENT].conn, 0, data, sizeof data, NULL),
+                     FASTNET_OK);
     assert_true(pair_transmit(&pair, PAIR_CLIENT));
     memcpy(before, server, sizeof *before);
     uint8_t buffer[PAIR_DATAGRAM_BYTES];
@@ -276,7 +275,7 @@ static void s3_replayed_datagrams_are_dropped(void **state)
     seen all = {0};
     uint8_t buffer[PAIR_DATAGRAM_BYTES];
     for (int i = 0; i < COPIES; i++) {
-        fn_conn_send(pair.sides[PAIR_CLIENT].conn, pair.now_ns, 1, &i, sizeof i, NULL);
+        fn_conn_send(pair.sides[PAIR_CLIENT].conn, 1, &i, sizeof i, NULL);
         assert_true(pair_transmit(&pair, PAIR_CLIENT));
         memcpy(copies[i], pair.last, pair.last_bytes);
         lengths[i] = pair.last_bytes;
@@ -352,8 +351,8 @@ static void r8_what_finds_no_memory_is_not_acknowledged_and_comes_later(void **s
     fn_conn *client = pair.sides[PAIR_CLIENT].conn;
     size_t cap = server->store.account.cap_bytes;
     server->store.account.cap_bytes = server->store.account.used_bytes;
-    assert_int_equal(fn_conn_send(client, pair.now_ns, 0, data, 10, NULL), FASTNET_OK);
-    assert_int_equal(fn_conn_send(client, pair.now_ns, 2, data, sizeof data, NULL), FASTNET_OK);
+    assert_int_equal(fn_conn_send(client, 0, data, 10, NULL), FASTNET_OK);
+    assert_int_equal(fn_conn_send(client, 2, data, sizeof data, NULL), FASTNET_OK);
     pair_run(&pair, FN_NS_PER_S, watch, &all);
     assert_int_equal(all.messages, 1);
     assert_false(fn_conn_is_flushed(client));
@@ -374,7 +373,7 @@ static void a_tagged_snapshot_that_found_no_memory_is_reported_lost(void **state
     fn_conn *client = pair.sides[PAIR_CLIENT].conn;
     server->store.account.cap_bytes = server->store.account.used_bytes;
     fn_send_options options = {.tagged = true, .tag = 77};
-    fn_conn_send(client, pair.now_ns, 3, data, sizeof data, &options);
+    fn_conn_send(client, 3, data, sizeof data, &options);
     uint8_t buffer[PAIR_DATAGRAM_BYTES];
     fn_event event = {0};
     for (int i = 0; i < 5000 && event.type != FN_EVENT_LOST; i++) {
@@ -422,7 +421,7 @@ static void numbers_cross_every_width(void **state)
         assert_int_equal(all.connected, 1);
         for (int k = 0; k < 40; k++)
             for (uint8_t channel = 0; channel < 4; channel++) {
-                fn_conn_send(pair.sides[PAIR_CLIENT].conn, pair.now_ns, channel, data,
+                fn_conn_send(pair.sides[PAIR_CLIENT].conn, channel, data,
                              k % 4 == 0 ? sizeof data : 10, NULL);
                 pair_run(&pair, 20 * FN_NS_PER_MS, watch, &all);
             }

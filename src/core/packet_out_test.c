@@ -43,8 +43,7 @@ static void open_watched(conn_link *link, counts *all)
 
 static int send_plain(conn_link *link, uint8_t channel, size_t bytes)
 {
-    return fn_conn_send(link->pair.sides[PAIR_CLIENT].conn, link->pair.now_ns, channel, data, bytes,
-                        NULL);
+    return fn_conn_send(link->pair.sides[PAIR_CLIENT].conn, channel, data, bytes, NULL);
 }
 
 /* --- queues --- */
@@ -122,7 +121,7 @@ static void arguments_and_states_are_checked(void **state)
     conn_pair pair;
     pair_open(&pair);
     fn_conn *client = pair.sides[PAIR_CLIENT].conn;
-    assert_int_equal(fn_conn_send(client, pair.now_ns, 0, data, 1, NULL), FASTNET_ERR_STATE);
+    assert_int_equal(fn_conn_send(client, 0, data, 1, NULL), FASTNET_ERR_STATE);
     pair_run(&pair, FN_NS_PER_S, NULL, NULL);
     static const struct {
         const void *data;
@@ -138,9 +137,8 @@ static void arguments_and_states_are_checked(void **state)
                 {data, (256 << 10) + 1, 0, FASTNET_ERR_TOO_LARGE},
                 {data, SIZE_MAX, 1, FASTNET_ERR_TOO_LARGE}};
     for (size_t i = 0; i < FN_ARRAY_COUNT(rows); i++)
-        assert_int_equal(
-            fn_conn_send(client, pair.now_ns, rows[i].channel, rows[i].data, rows[i].bytes, NULL),
-            rows[i].result);
+        assert_int_equal(fn_conn_send(client, rows[i].channel, rows[i].data, rows[i].bytes, NULL),
+                         rows[i].result);
     pair_close(&pair);
 }
 
@@ -169,8 +167,7 @@ static void unreliable_messages_above_the_rate_expire(void **state)
     fn_conn_set_rate_max(client, 20000);
     fn_send_options options = {.time_to_live_ns = 200 * FN_NS_PER_MS, .tagged = true};
     for (int i = 0; i < 100; i++)
-        assert_int_equal(fn_conn_send(client, link.pair.now_ns, 1, data, 1000, &options),
-                         FASTNET_OK);
+        assert_int_equal(fn_conn_send(client, 1, data, 1000, &options), FASTNET_OK);
     link_run(&link, 2 * FN_NS_PER_S);
     assert_in_range(all.messages[PAIR_SERVER][1], 3, 10);
     assert_int_equal(all.delivered, all.messages[PAIR_SERVER][1]);
@@ -339,8 +336,8 @@ static void s4_key_update_agrees(void **state)
         uint32_t sent[2] = {0, 0};
         for (int i = 0; i < 1500; i++) {
             for (int side = 0; side < 2; side++)
-                sent[side] += fn_conn_send(link.pair.sides[side].conn, link.pair.now_ns, 0, data,
-                                           300, NULL) == FASTNET_OK;
+                sent[side] +=
+                    fn_conn_send(link.pair.sides[side].conn, 0, data, 300, NULL) == FASTNET_OK;
             link_run(&link, 10 * FN_NS_PER_MS);
         }
         link_run(&link, 30 * FN_NS_PER_S);
@@ -403,8 +400,7 @@ static void s7_the_largest_message_that_may_be_agreed_arrives(void **state)
         assert_true(fn_pool_account_open(&end->pool, &end->conn->store.account, 4096, 40 << 20));
     }
     link_run(&link, FN_NS_PER_S);
-    assert_int_equal(fn_conn_send(link.pair.sides[PAIR_CLIENT].conn, link.pair.now_ns, 0, whole,
-                                  sizeof whole, NULL),
+    assert_int_equal(fn_conn_send(link.pair.sides[PAIR_CLIENT].conn, 0, whole, sizeof whole, NULL),
                      FASTNET_OK);
     link_run(&link, 60 * FN_NS_PER_S);
     assert_int_equal(all.last_size, sizeof whole);

@@ -105,8 +105,7 @@ static void talk(conn_link *link, int turns)
     static const uint8_t data[800];
     for (int i = 0; i < turns; i++) {
         for (int side = 0; side < 2; side++)
-            assert_int_equal(fn_conn_send(link->pair.sides[side].conn, link->pair.now_ns, 0, data,
-                                          sizeof data, NULL),
+            assert_int_equal(fn_conn_send(link->pair.sides[side].conn, 0, data, sizeof data, NULL),
                              FASTNET_OK);
         link_run(link, 16 * FN_NS_PER_MS);
     }
@@ -150,9 +149,8 @@ static void an_address_that_does_not_answer_blocks_nothing(void **state)
     static const uint8_t data[100];
     /* Somebody carries every fourth datagram of the client from an address that leads nowhere. */
     for (int i = 0; i < 400; i++) {
-        fn_conn_send(link.pair.sides[PAIR_CLIENT].conn, link.pair.now_ns, 0, data, sizeof data,
-                     NULL);
-        fn_conn_send(server, link.pair.now_ns, 0, data, sizeof data, NULL);
+        fn_conn_send(link.pair.sides[PAIR_CLIENT].conn, 0, data, sizeof data, NULL);
+        fn_conn_send(server, 0, data, sizeof data, NULL);
         link.address = i % 4 == 0 ? 100 + i : 0;
         link_transmit(&link, PAIR_CLIENT);
         link.address = 0;
@@ -180,11 +178,11 @@ static void only_the_newest_packet_that_does_more_than_probe_moves_a_session(voi
     fn_conn *client = pair->sides[PAIR_CLIENT].conn;
     uint8_t held[PAIR_DATAGRAM_BYTES];
     uint8_t buffer[PAIR_DATAGRAM_BYTES];
-    fn_conn_send(client, pair->now_ns, 1, "a", 1, NULL);
+    fn_conn_send(client, 1, "a", 1, NULL);
     assert_true(pair_transmit(pair, PAIR_CLIENT));
     size_t held_bytes = pair->last_bytes;
     memcpy(held, pair->last, held_bytes);
-    fn_conn_send(client, pair->now_ns, 1, "b", 1, NULL);
+    fn_conn_send(client, 1, "b", 1, NULL);
     assert_true(pair_transmit(pair, PAIR_CLIENT));
     uint8_t path = 0;
     assert_int_equal(fn_conn_receive(server, pair->now_ns, &path, pair->last, pair->last_bytes),
@@ -206,7 +204,7 @@ static void a_client_ignores_strangers(void **state)
     open_watched(&link, &all);
     link_run(&link, FN_NS_PER_S);
     conn_pair *pair = &link.pair;
-    fn_conn_send(pair->sides[PAIR_SERVER].conn, pair->now_ns, 1, "a", 1, NULL);
+    fn_conn_send(pair->sides[PAIR_SERVER].conn, 1, "a", 1, NULL);
     assert_true(pair_transmit(pair, PAIR_SERVER));
     for (unsigned other = 1; other < 256; other++) {
         uint8_t path = (uint8_t)other;
@@ -231,7 +229,7 @@ static void a_candidate_is_sent_no_more_than_three_times_what_it_sent(void **sta
         link_run(&link, FN_NS_PER_S);
         conn_pair *pair = &link.pair;
         fn_conn *server = pair->sides[PAIR_SERVER].conn;
-        fn_conn_send(pair->sides[PAIR_CLIENT].conn, pair->now_ns, 1, data, bytes, NULL);
+        fn_conn_send(pair->sides[PAIR_CLIENT].conn, 1, data, bytes, NULL);
         assert_true(pair_transmit(pair, PAIR_CLIENT));
         uint64_t received = pair->last_bytes;
         uint8_t victim = FN_CONN_PATH_UNKNOWN;

@@ -51,7 +51,8 @@ static fn_outbound *make(fn_store *store, const void *data, uint32_t bytes, cons
                              .units = units,
                              .tag = like->tag,
                              .tagged = like->tagged,
-                             .expires_ns = like->expires_ns};
+                             .live_ns = like->live_ns,
+                             .expires_ns = FN_NEVER};
     memset(message->words, 0, bitmap_bytes);
     if (bytes > 0)
         memcpy((uint8_t *)message->words + bitmap_bytes, data, bytes);
@@ -141,11 +142,24 @@ bool fn_send_queue_drop_oldest(fn_send_queue *queue, fn_store *store, fn_send_ou
     return true;
 }
 
+/* Nobody looks at the clock for each message: those of one batch begin to live together. */
+static void date(fn_send_queue *queue, uint64_t now_ns)
+{
+    uint64_t id = fn_max_u64(queue->undated_id, queue->ring.base);
+    for (; id < queue->next_id; id++) {
+        fn_outbound *message = message_at(queue, id);
+        if (message != NULL)
+            message->expires_ns = fn_add_saturating(now_ns, message->live_ns);
+    }
+    queue->undated_id = id;
+}
+
 void fn_send_queue_expire(fn_send_queue *queue, fn_store *store, uint64_t now_ns,
                           fn_send_outcome *outcome)
 {
     if (queue->reliable)
         return;
+    date(queue, now_ns);
     fn_outbound *message = first_waiting(queue);
     while (message != NULL && now_ns >= message->expires_ns) {
         drop(queue, store, message, outcome);

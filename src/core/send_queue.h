@@ -23,7 +23,8 @@ typedef struct fn_outbound {
     fn_list_node link; /* in `resend` of its queue, or in the connection's list of notices */
     uint64_t id;
     uint64_t tag;
-    uint64_t expires_ns; /* FN_NEVER = does not */
+    uint64_t live_ns;    /* from the first look at the time on; FN_NEVER */
+    uint64_t expires_ns; /* that, once its life has begun */
     uint32_t bytes;
     uint32_t units;
     uint32_t next_unit; /* the first that never left */
@@ -39,6 +40,7 @@ typedef struct fn_send_queue {
     fn_list resend;
     uint64_t send_id;      /* the next to leave for the first time */
     uint64_t next_id;      /* of the next message queued */
+    uint64_t undated_id;   /* unreliable: the first whose life has not begun */
     uint32_t queued_bytes; /* costs (fn_flow_cost) of what is held */
     uint8_t channel;
     bool reliable;
@@ -69,7 +71,8 @@ bool fn_send_queue_add(fn_send_queue *queue, fn_store *store, const void *data, 
 /* Unreliable: drops the oldest message that waits; false when none does. */
 bool fn_send_queue_drop_oldest(fn_send_queue *queue, fn_store *store, fn_send_outcome *outcome);
 
-/* Drops what is expired at the front of what waits. */
+/* The time of a look: begins the life of what was queued since the last one, and drops what has
+ * expired at the front of what waits. */
 void fn_send_queue_expire(fn_send_queue *queue, fn_store *store, uint64_t now_ns,
                           fn_send_outcome *outcome);
 

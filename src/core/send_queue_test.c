@@ -52,12 +52,12 @@ static void close_stand(stand *all)
     test_store_close(&all->memory);
 }
 
-static void add(stand *all, uint32_t bytes, bool tagged, uint64_t expires_ns)
+static void add(stand *all, uint32_t bytes, bool tagged, uint64_t live_ns)
 {
     static uint8_t data[64 << 10];
     for (uint32_t i = 0; i < bytes; i++)
         data[i] = (uint8_t)(i * 7 + i / 1024);
-    fn_outbound like = {.tagged = tagged, .expires_ns = expires_ns};
+    fn_outbound like = {.tagged = tagged, .live_ns = live_ns};
     assert_true(fn_send_queue_add(&all->queue, &all->memory.store, data, bytes, &like));
 }
 
@@ -241,6 +241,27 @@ static void a_tag_is_told_once(void **state)
     close_stand(&all);
 }
 
+#define START_NS UINT64_C(5000)
+
+/* However long it took until somebody looked at the time: nothing dies before it could leave. */
+static void a_life_begins_at_the_first_look(void **state)
+{
+    (void)state;
+    stand all;
+    open_stand(&all, FASTNET_MODE_UNRELIABLE);
+    add(&all, 1, false, 100);
+    fn_send_queue_expire(&all.queue, &all.memory.store, START_NS, &all.outcome);
+    add(&all, 2, false, 100);
+    fn_send_queue_expire(&all.queue, &all.memory.store, START_NS + 99, &all.outcome);
+    assert_int_equal(next(&all).message->bytes, 1);
+    fn_send_queue_expire(&all.queue, &all.memory.store, START_NS + 198, &all.outcome);
+    assert_int_equal(next(&all).message->bytes, 2);
+    fn_send_queue_expire(&all.queue, &all.memory.store, START_NS + 199, &all.outcome);
+    assert_null(next(&all).message);
+    assert_int_equal(all.dropped, 2);
+    close_stand(&all);
+}
+
 static void the_oldest_goes_first_and_reliable_ones_never(void **state)
 {
     (void)state;
@@ -249,7 +270,9 @@ static void the_oldest_goes_first_and_reliable_ones_never(void **state)
         open_stand(&all, mode);
         for (uint32_t i = 1; i <= 3; i++)
             add(&all, i, false, i * 100);
-        fn_send_queue_expire(&all.queue, &all.memory.store, 199, &all.outcome);
+        fn_send_queue_expire(&all.queue, &all.memory.store, START_NS, &all.outcome);
+        assert_int_equal(next(&all).message->bytes, 1);
+        fn_send_queue_expire(&all.queue, &all.memory.store, START_NS + 199, &all.outcome);
         bool reliable = mode == FASTNET_MODE_RELIABLE || mode == FASTNET_MODE_RELIABLE_ORDERED;
         assert_int_equal(next(&all).message->bytes, reliable ? 1 : 2);
         assert_int_equal(all.dropped, !reliable);
@@ -269,7 +292,7 @@ static void without_memory_nothing_is_queued(void **state)
     (void)state;
     stand all;
     open_stand(&all, FASTNET_MODE_RELIABLE);
-    fn_outbound like = {.expires_ns = FN_NEVER};
+    fn_outbound like = {.live_ns = FN_NEVER};
     add(&all, 100, false, FN_NEVER);
     test_store_deny(&all.memory);
     assert_false(fn_send_queue_add(&all.queue, &all.memory.store, "x", 1, &like));
@@ -288,6 +311,7 @@ int main(void)
         cmocka_unit_test(no_id_begins_beyond_the_window),
         cmocka_unit_test(unreliable_messages_are_gone_when_they_left),
         cmocka_unit_test(a_tag_is_told_once),
+        cmocka_unit_test(a_life_begins_at_the_first_look),
         cmocka_unit_test(the_oldest_goes_first_and_reliable_ones_never),
         cmocka_unit_test(without_memory_nothing_is_queued),
     };

@@ -51,8 +51,7 @@ static int send_number(conn_link *link, int side, uint8_t channel, uint32_t numb
 {
     uint8_t data[100] = {0};
     fn_store_be32(data, number);
-    return fn_conn_send(link->pair.sides[side].conn, link->pair.now_ns, channel, data, sizeof data,
-                        NULL);
+    return fn_conn_send(link->pair.sides[side].conn, channel, data, sizeof data, NULL);
 }
 
 static void open_watched(conn_link *link, seen *all, uint64_t seed)
@@ -192,7 +191,7 @@ static void a_full_stream_lets_unreliable_messages_grow_old_here(void **state)
     for (uint64_t i = 0; i < 60; i++) {
         tagged.tag = i;
         uint8_t data[200] = {0};
-        fn_conn_send(client, link.pair.now_ns, 1, data, sizeof data, &tagged);
+        fn_conn_send(client, 1, data, sizeof data, &tagged);
         link_run(&link, 16 * FN_NS_PER_MS);
     }
     uint64_t probes = link.sent[PAIR_CLIENT] - sent; /* challenges over UDP */

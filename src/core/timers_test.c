@@ -23,8 +23,7 @@ static void send_something(conn_link *link, int side)
     fn_rng *rng = &link->rng;
     fn_send_options options = {.tagged = fn_rng_below(rng, 4) == 0, .tag = 1};
     size_t bytes = fn_rng_below(rng, fn_rng_below(rng, 4) == 0 ? sizeof data : 200);
-    fn_conn_send(link->pair.sides[side].conn, link->pair.now_ns, (uint8_t)fn_rng_below(rng, 5),
-                 data, bytes, &options);
+    fn_conn_send(link->pair.sides[side].conn, (uint8_t)fn_rng_below(rng, 5), data, bytes, &options);
 }
 
 static void change_something(conn_link *link)
@@ -171,8 +170,8 @@ static void a_60_hz_stream_leaves_at_once_whatever_is_lost(void **state)
         fn_conn *server = link.pair.sides[PAIR_SERVER].conn;
         for (int tick = 0; tick < 1200; tick++) {
             static const uint8_t bulk[8000];
-            fn_conn_send(server, link.pair.now_ns, 2, bulk, sizeof bulk, NULL);
-            fn_conn_send(server, link.pair.now_ns, 3, data, sizeof data, NULL);
+            fn_conn_send(server, 2, bulk, sizeof bulk, NULL);
+            fn_conn_send(server, 3, data, sizeof data, NULL);
             link_transmit(&link, PAIR_SERVER);
             assert_true(fn_send_queue_empty(&server->channels.items[3].send));
             link_run(&link, FN_NS_PER_S / 60);

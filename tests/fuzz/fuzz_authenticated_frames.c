@@ -87,7 +87,7 @@ static void run_record(hostile_peer *attack, uint8_t what, const uint8_t *frames
         pass_time(attack, (uint8_t)bytes);
     if ((what & SENDS) != 0) {
         static const uint8_t message[3000];
-        fn_conn_send(side->conn, attack->pair.now_ns, bytes % 4, message, bytes * 11, NULL);
+        fn_conn_send(side->conn, bytes % 4, message, bytes * 11, NULL);
         answer(attack);
     }
     deliver(attack, what, frames, bytes);

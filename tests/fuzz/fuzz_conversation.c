@@ -85,8 +85,7 @@ static void op_send(conversation *talk, int side, uint8_t argument)
     fn_stream *stream = &talk->streams[side][channel];
     fn_stream_content(stream, stream->count, data, sizes[kind]);
     fn_send_options options = {.tagged = tagged, .tag = stream->count};
-    int result = fn_conn_send(talk->pair.sides[side].conn, talk->pair.now_ns, channel, data,
-                              sizes[kind], &options);
+    int result = fn_conn_send(talk->pair.sides[side].conn, channel, data, sizes[kind], &options);
     FUZZ_CHECK(result == FASTNET_OK || result == FASTNET_ERR_BACKPRESSURE ||
                result == FASTNET_ERR_STATE);
     if (result != FASTNET_OK)

@@ -211,8 +211,7 @@ bool fn_world_send(fn_world *world, fn_end *end, uint8_t channel, uint32_t bytes
     uint8_t *data = fn_world_calloc(bytes + 1);
     fn_stream_content(stream, stream->count, data, bytes);
     fn_send_options options = {.tagged = tagged, .tag = stream->count};
-    int result =
-        fn_conn_send(end->conn, fn_world_host_now(world, end), channel, data, bytes, &options);
+    int result = fn_conn_send(end->conn, channel, data, bytes, &options);
     free(data);
     fn_world_trace(world, (uint64_t)channel << 40 | bytes);
     if (result == FASTNET_OK) {
