@@ -8,16 +8,20 @@
 #include "common/report.h"
 #include "common/sockets.h"
 
+#include <arpa/inet.h>
 #include <netinet/udp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { BATCH = 32, ROUNDS = 400, BYTES_MAX = 1200 };
 
 static struct {
     int from, to, epoll;
     size_t bytes;
+    struct sockaddr_in target; /* of sockets that are not connected */
     uint8_t data[BATCH * BYTES_MAX];
     struct mmsghdr messages[BATCH];
     struct iovec pieces[BATCH];
@@ -43,6 +47,23 @@ static void receive_each(void)
 {
     for (int i = 0; i < BATCH; i++) {
         recv(sys.to, sys.data, sizeof sys.data, MSG_DONTWAIT);
+    }
+}
+
+static void send_to_each(void)
+{
+    for (int i = 0; i < BATCH; i++) {
+        sendto(sys.from, sys.data, sys.bytes, MSG_DONTWAIT, (struct sockaddr *)&sys.target,
+               sizeof sys.target);
+    }
+}
+
+static void receive_from_each(void)
+{
+    for (int i = 0; i < BATCH; i++) {
+        struct sockaddr_in from;
+        socklen_t bytes = sizeof from;
+        recvfrom(sys.to, sys.data, sizeof sys.data, MSG_DONTWAIT, (struct sockaddr *)&from, &bytes);
     }
 }
 
@@ -129,6 +150,66 @@ static void read_clock(void)
     bench_now_ns();
 }
 
+static void watch(bool on)
+{
+    struct epoll_event wanted = {.events = EPOLLIN};
+    epoll_ctl(sys.epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, sys.to, &wanted);
+}
+
+static void connect_both(void)
+{
+    struct sockaddr_in back = bench_address("127.0.0.1", bench_port_of(sys.from));
+    if (connect(sys.to, (struct sockaddr *)&back, sizeof back) != 0) {
+        bench_fail("cannot connect two sockets over loopback");
+    }
+}
+
+/* One that serves both families, talking IPv4. */
+static int open_dual_stack(void)
+{
+    int off = 0, fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof any) != 0) {
+        bench_fail("no IPv6 socket");
+    }
+    return fd;
+}
+
+static void connect_dual_stack(int fd, int to)
+{
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(bench_port_of(to))};
+    inet_pton(AF_INET6, "::ffff:127.0.0.1", &address.sin6_addr);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        bench_fail("cannot connect two IPv6 sockets over loopback");
+    }
+}
+
+/* How the socket itself matters. */
+static void measure_kinds(void)
+{
+    int from = sys.from, to = sys.to;
+    sys.bytes = 64;
+    watch(true);
+    measure("one call each, a poller knows the receiver", send_each, receive_each);
+    watch(false);
+    sys.to = bench_udp_bind("127.0.0.1", 0);
+    sys.from = bench_udp_bind("127.0.0.1", 0);
+    sys.target = bench_address("127.0.0.1", bench_port_of(sys.to));
+    measure("one call each, not connected", send_to_each, receive_from_each);
+    close(sys.to);
+    close(sys.from);
+    sys.to = open_dual_stack();
+    sys.from = open_dual_stack();
+    connect_dual_stack(sys.to, sys.from);
+    connect_dual_stack(sys.from, sys.to);
+    measure("one call each, IPv6 sockets", send_each, receive_each);
+    close(sys.to);
+    close(sys.from);
+    sys.from = from;
+    sys.to = to;
+}
+
 int main(int argc, char **argv)
 {
     bench_options options = bench_options_read(argc, argv, "run", "no channels");
@@ -136,16 +217,14 @@ int main(int argc, char **argv)
     bench_pin(options.cpu);
     sys.to = bench_udp_bind("127.0.0.1", 0);
     sys.from = bench_udp_connect("127.0.0.1", bench_port_of(sys.to));
-    struct sockaddr_in back = bench_address("127.0.0.1", bench_port_of(sys.from));
-    if (connect(sys.to, (struct sockaddr *)&back, sizeof back) != 0) {
-        bench_fail("cannot connect two sockets over loopback");
-    }
+    connect_both();
     sys.epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event wanted = {.events = EPOLLIN};
-    epoll_ctl(sys.epoll, EPOLL_CTL_ADD, sys.to, &wanted);
+    watch(true);
     measure_call("empty receive", empty_receive);
     measure_call("empty epoll_wait", empty_epoll);
     measure_call("clock_gettime", read_clock);
+    watch(false);
+    measure_kinds();
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         int on = 0;
         sys.bytes = sizes[i];
