@@ -12,6 +12,11 @@
 
 enum { EVENTS_MAX = 64 };
 
+uint64_t netem_arrival_ns(netem_world *world)
+{
+    return world->now_ns = netem_now_ns();
+}
+
 uint64_t netem_now_ns(void)
 {
     struct timespec now;

@@ -203,7 +203,7 @@ static bool read_chunk(netem_world *world, connection *it, int direction)
     }
     into->source_ended = bytes == 0;
     into->held_bytes += (size_t)bytes;
-    return fn_line_put_stream(line, world->now_ns, world->tcp->chunk, (size_t)bytes,
+    return fn_line_put_stream(line, netem_arrival_ns(world), world->tcp->chunk, (size_t)bytes,
                               route_of(world->tcp, it), &into->last_at_ns);
 }
 

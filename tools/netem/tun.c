@@ -221,7 +221,7 @@ static void on_packet(netem_world *world, netem_watch *watch, uint32_t events)
             world->counts.blocked[direction]++;
             continue;
         }
-        fn_line_put(&world->lines[direction], world->now_ns, tun->packet, (size_t)bytes,
+        fn_line_put(&world->lines[direction], netem_arrival_ns(world), tun->packet, (size_t)bytes,
                     netem_route(NETEM_KIND_TUN, 0, 0));
     }
 }

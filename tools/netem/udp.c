@@ -158,7 +158,8 @@ static void enter(netem_world *world, int direction, size_t bytes, const client 
         world->counts.blocked[direction]++;
         return;
     }
-    fn_line_put(&world->lines[direction], world->now_ns, udp->datagram, bytes, route_of(udp, it));
+    fn_line_put(&world->lines[direction], netem_arrival_ns(world), udp->datagram, bytes,
+                route_of(udp, it));
 }
 
 static void on_answer(netem_world *world, netem_watch *watch, uint32_t events)

@@ -78,6 +78,10 @@ struct netem_world {
 /* --- loop.c --- */
 
 uint64_t netem_now_ns(void);
+
+/* The time of what was just read. Not that of the batch: what came in while it was worked off would
+ * leave too early. */
+uint64_t netem_arrival_ns(netem_world *world);
 bool netem_loop_start(netem_world *world);
 void netem_loop_run(netem_world *world);
 void netem_loop_stop(netem_world *world);
