@@ -25,6 +25,11 @@ enum {
 
 /* --- the socket --- */
 
+static uint32_t interest(const fn_datagrams *datagrams)
+{
+    return datagrams->blocked ? FN_POLL_READ | FN_POLL_WRITE : FN_POLL_READ;
+}
+
 int fn_datagrams_watch(FastNetEndpoint *endpoint, fn_io_error *error)
 {
     fn_datagrams *datagrams = &endpoint->datagrams;
@@ -32,7 +37,7 @@ int fn_datagrams_watch(FastNetEndpoint *endpoint, fn_io_error *error)
     if (!datagrams->open || datagrams->watched)
         return FASTNET_OK;
     int code = fn_poller_add(&endpoint->poller, datagrams->udp.handle,
-                             fn_token_make(FN_TOKEN_UDP, 0), FN_POLL_READ, error);
+                             fn_token_make(FN_TOKEN_UDP, 0), interest(datagrams), error);
     datagrams->watched = code == FASTNET_OK;
     return code;
 }
@@ -93,6 +98,8 @@ static void close_socket(FastNetEndpoint *endpoint)
     datagrams->before = fn_datagrams_counters(endpoint);
     fn_udp_close(&datagrams->udp);
     datagrams->open = false;
+    datagrams->blocked = false;
+    datagrams->outbound_count = 0;
 }
 
 static bool take_inbound(FastNetEndpoint *endpoint)
@@ -145,7 +152,7 @@ void fn_datagrams_close(FastNetEndpoint *endpoint)
 }
 
 /* A connected socket keeps the local address it got, even when it is connected anew: another server
- * may lie behind another interface, so it gets a new socket. */
+ * may lie behind another interface, and the same one too when the network has changed since. */
 int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote)
 {
     fn_io_error error;
@@ -153,10 +160,7 @@ int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote)
     const FastNetConfig *given = &endpoint->config.given;
     if (given->listen || given->peers_max > 1)
         return FASTNET_OK;
-    if (datagrams->udp.connected && fn_address_equal(&datagrams->udp.peer, remote))
-        return FASTNET_OK;
     close_socket(endpoint);
-    datagrams->outbound_count = 0;
     int code = open_socket(endpoint, remote, &error);
     if (code == FASTNET_OK)
         code = fn_udp_connect(&datagrams->udp, remote, &error);
@@ -172,8 +176,6 @@ void fn_datagrams_renew(FastNetEndpoint *endpoint)
     if (!datagrams->udp.connected)
         return;
     close_socket(endpoint);
-    datagrams->outbound_count = 0;
-    datagrams->blocked = false;
     int code = open_socket(endpoint, &remote, &error);
     if (code == FASTNET_OK)
         code = fn_udp_connect(&datagrams->udp, &remote, &error);
@@ -419,7 +421,7 @@ static void set_write_interest(FastNetEndpoint *endpoint, bool on)
     datagrams->blocked = on;
     fn_datagrams_watch(endpoint, NULL);
     fn_poller_modify(&endpoint->poller, datagrams->udp.handle, fn_token_make(FN_TOKEN_UDP, 0),
-                     on ? FN_POLL_READ | FN_POLL_WRITE : FN_POLL_READ, NULL);
+                     interest(datagrams), NULL);
 }
 
 void fn_datagrams_unblock(FastNetEndpoint *endpoint)

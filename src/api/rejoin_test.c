@@ -55,9 +55,64 @@ static void silence_gets_a_connected_client_another_socket(void **state)
     test_net_destroy(net);
 }
 
+/* --- connecting again --- */
+
+/* A client of one peer that knows no way but UDP. */
+static test_net *udp_only(void)
+{
+    test_net *net = test_net_create();
+    FastNetConfig server = test_server_config(net);
+    FastNetConfig client = test_client_config(net);
+    client.peers_max = 1;
+    client.transport = FASTNET_TRANSPORT_UDP;
+    net->server = test_add(net, &server);
+    net->client = test_add(net, &client);
+    test_net_connect(net);
+    return net;
+}
+
+static void leave(test_net *net)
+{
+    fastnet_disconnect(net->client, net->to_server, 0, NULL);
+    test_await(net, net->server, FASTNET_EVENT_DISCONNECTED);
+    while (fn_peer_after(net->client, 0) != NULL)
+        test_turn(net);
+    test_turn(net); /* the slot is free */
+    test_forget_events(net);
+}
+
+/* The network was away, so the socket could not be replaced, and the session ended meanwhile. */
+static void a_socket_that_reaches_nobody_is_not_used_again(void **state)
+{
+    (void)state;
+    static const uint8_t nowhere[4] = {255, 255, 255, 255};
+    test_net *net = udp_only();
+    fn_udp *udp = &net->client->datagrams.udp;
+    fn_address server = udp->peer;
+    leave(net);
+    udp->peer = fn_address_from_ipv4(nowhere, server.port);
+    fn_datagrams_renew(net->client);
+    udp->peer = server;
+    test_net_connect(net);
+    test_net_destroy(net);
+}
+
+/* What was full was the old socket, perhaps because of an interface that is gone. */
+static void a_full_socket_does_not_block_the_next_one(void **state)
+{
+    (void)state;
+    test_net *net = udp_only();
+    leave(net);
+    net->client->datagrams.blocked = true;
+    test_net_connect(net);
+    test_net_destroy(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_socket_that_reaches_nobody_is_not_used_again),
+        cmocka_unit_test(a_full_socket_does_not_block_the_next_one),
         cmocka_unit_test(silence_gets_a_connected_client_another_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,6 +227,20 @@ static void other_loops_are_told_of_datagrams_after_a_hot_loop(void **state)
     test_net_destroy(net);
 }
 
+/* The system had no memory to tell of it when the socket was full. */
+static void a_full_socket_that_nobody_watched_is_watched_for_room(void **state)
+{
+    (void)state;
+    test_net *net = connected(0, 0);
+    FastNetEvent event;
+    grow_hot(net);
+    net->server->datagrams.blocked = true;
+    for (int i = 0; i < 10 && net->server->datagrams.blocked; i++)
+        fastnet_poll(net->server, &event, 1, 10000);
+    assert_false(net->server->datagrams.blocked);
+    test_net_destroy(net);
+}
+
 /* --- what is done meanwhile --- */
 
 static void echo(test_net *net, uint8_t channel)
@@ -324,6 +338,7 @@ int main(void)
         cmocka_unit_test(wake_ends_a_spin),
         cmocka_unit_test(who_waits_after_a_hot_loop_is_told_of_datagrams),
         cmocka_unit_test(other_loops_are_told_of_datagrams_after_a_hot_loop),
+        cmocka_unit_test(a_full_socket_that_nobody_watched_is_watched_for_room),
         cmocka_unit_test(packets_are_prepared_while_nothing_comes),
         cmocka_unit_test(reliable_round_trips_cost_two_datagrams),
         cmocka_unit_test(warming_is_off_by_default),
