@@ -9,6 +9,8 @@
 
 #define PAUSE_NS_FIRST (500 * FN_NS_PER_MS)
 #define PAUSE_NS_MAX   FN_NS_PER_S /* with the next two: heard within 3 s of a server's return */
+/* Where there is no TCP: long enough for the server to challenge a new port, however far it is. */
+#define RENEW_PAUSE_NS (4 * FN_NS_PER_S)
 #define TCP_TIMEOUT_NS (2 * FN_NS_PER_S)
 #define LISTENS_NS     (100 * FN_NS_PER_MS)
 #define CLOSE_AFTER_NS (2 * FN_NS_PER_S)
@@ -252,12 +254,15 @@ void fn_rejoin_look(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
         return;
     }
     bool busy = rejoin->connecting || rejoin->link != NULL;
-    if (busy || now_ns < rejoin->next_ns || !fn_conn_wants_stream(peer->conn, now_ns) ||
-        !listens(endpoint, now_ns))
+    bool wants = fn_conn_wants_stream(peer->conn, now_ns);
+    if (busy || now_ns < rejoin->next_ns || !listens(endpoint, now_ns) ||
+        (!wants && !fn_conn_is_unheard(peer->conn, now_ns)))
         return;
     if (fn_conn_get_state(peer->conn) != FN_CONN_VALIDATING)
         fn_datagrams_renew(endpoint);
-    if (!attach_first(endpoint, peer, now_ns))
+    if (!wants)
+        rejoin->next_ns = now_ns + RENEW_PAUSE_NS;
+    else if (!attach_first(endpoint, peer, now_ns))
         connect_again(endpoint, peer, now_ns);
 }
 

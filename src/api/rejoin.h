@@ -3,9 +3,9 @@
  * on the TLS connection of the connect while that is open, on a new one later. A new one is
  * verified like the first, and resumed with its ticket.
  *
- * It is wanted when UDP is silent (fn_conn_wants_stream). Attempts follow each other with pauses of
- * 0.5 to 1 s. Once the session has been back on UDP for two seconds, the stream is closed, unless
- * keep_tls_warm says otherwise.
+ * It is wanted when UDP is silent (fn_conn_wants_stream); where TCP is not allowed, another socket
+ * is all that is tried. Attempts follow each other with pauses of 0.5 to 1 s. Once the session has
+ * been back on UDP for two seconds, the stream is closed, unless keep_tls_warm says otherwise.
  */
 #ifndef FN_API_REJOIN_H
 #define FN_API_REJOIN_H

@@ -81,6 +81,45 @@ static void leave(test_net *net)
     test_forget_events(net);
 }
 
+/* Where TCP is no way out, another socket still is one. */
+static void silence_gets_a_client_without_tcp_another_socket_too(void **state)
+{
+    (void)state;
+    test_net *net = udp_only();
+    uint16_t port = fastnet_udp_port(net->client);
+    uint64_t end_ns = fastnet_now_ns() + TEST_TIMEOUT_MS * FN_NS_PER_MS;
+    block_udp(net, 1000);
+    while (fastnet_udp_port(net->client) == port) {
+        assert_true(fastnet_now_ns() < end_ns);
+        test_turn(net);
+    }
+    block_udp(net, 0);
+    assert_int_equal(fastnet_send(net->client, net->to_server, 0, "still here", 10), FASTNET_OK);
+    assert_int_equal(test_await(net, net->server, FASTNET_EVENT_DATA)->data_len, 10);
+    assert_int_equal(fastnet_send(net->server, net->to_client, 0, "so am I", 7), FASTNET_OK);
+    assert_int_equal(test_await(net, net->client, FASTNET_EVENT_DATA)->data_len, 7);
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+    test_net_destroy(net);
+}
+
+/* It finds what its client said through both sockets, and answers the newer one. */
+static void a_server_that_stalls_keeps_a_client_without_tcp(void **state)
+{
+    (void)state;
+    test_net *net = udp_only();
+    uint16_t port = fastnet_udp_port(net->client);
+    uint64_t end_ns = fastnet_now_ns() + 2 * FN_NS_PER_S;
+    while (fastnet_now_ns() < end_ns) {
+        fastnet_send(net->client, net->to_server, FASTNET_CHANNEL_UNRELIABLE, "x", 1);
+        test_poll(net, net->client, 1000);
+    }
+    assert_int_not_equal(fastnet_udp_port(net->client), port);
+    assert_int_equal(fastnet_send(net->server, net->to_client, 0, "back", 4), FASTNET_OK);
+    assert_int_equal(test_await(net, net->client, FASTNET_EVENT_DATA)->data_len, 4);
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+    test_net_destroy(net);
+}
+
 /* The network was away, so the socket could not be replaced, and the session ended meanwhile. */
 static void a_socket_that_reaches_nobody_is_not_used_again(void **state)
 {
@@ -111,6 +150,8 @@ static void a_full_socket_does_not_block_the_next_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silence_gets_a_client_without_tcp_another_socket_too),
+        cmocka_unit_test(a_server_that_stalls_keeps_a_client_without_tcp),
         cmocka_unit_test(a_socket_that_reaches_nobody_is_not_used_again),
         cmocka_unit_test(a_full_socket_does_not_block_the_next_one),
         cmocka_unit_test(silence_gets_a_connected_client_another_socket),

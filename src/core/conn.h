@@ -198,6 +198,10 @@ int fn_conn_path_add(fn_conn *conn, uint64_t now_ns);
  * sent was acknowledged for three probe timeouts, and at least a second, and it has none. */
 bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns);
 
+/* Nothing that a client sends over UDP is acknowledged any more, whether or not it may have a
+ * stream: its socket may stick to a way that is gone. */
+bool fn_conn_is_unheard(const fn_conn *conn, uint64_t now_ns);
+
 /* The stream is attached. Returns the path's id, or -1 when the session is ending. */
 int fn_conn_stream_add(fn_conn *conn, uint64_t now_ns);
 

@@ -63,6 +63,12 @@ bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns)
     return find_stream(conn) == NULL && now_ns >= wants_at_ns(conn);
 }
 
+bool fn_conn_is_unheard(const fn_conn *conn, uint64_t now_ns)
+{
+    return conn->config.is_client && conn->state == FN_CONN_CONNECTED && !on_stream(conn) &&
+           now_ns >= silent_at_ns(conn);
+}
+
 static bool is_client_on_stream(const fn_conn *conn)
 {
     return conn->config.is_client && conn->state < FN_CONN_CLOSING && on_stream(conn);
