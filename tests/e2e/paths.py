@@ -15,7 +15,7 @@ HOUR_US = 3600 * 1000 * 1000
 ROAMING_S = 60 if harness.OPTIONS.full else 20
 MESSAGES_PER_ROAMING_S = 290  # at 2.2 Mbit/s more than a second's load
 ROAMING_START_S = 5
-BYSTANDER_RTT_US_P99 = 50000  # a sanitizer build with the machine busy; alone 1,000
+BYSTANDER_RTT_US_P99 = 250000  # far below the stall; a sanitizer build on a busy machine, alone 1,000
 ROAMING_GROWTH_KIB = 1024  # of the 17 MB that come in 60 s
 
 # A sanitizer build uses freed memory again at once: else it only grows.
