@@ -11,8 +11,10 @@
 
 enum {
     CROWD = 200,
-    POLL_MS_MAX = 10,
-    SIGN_EVERY = 16 /* polls */
+    POLLS_MAX = 65536,
+    SIGN_EVERY = 16, /* polls */
+    SIGNATURES_MAX = POLLS_MAX / SIGN_EVERY,
+    OUTLIERS_MAX = CROWD / 10 /* a machine that is shared stretches some polls and signatures */
 };
 
 typedef struct crowd {
@@ -89,8 +91,38 @@ static void make_slow_certificate(const test_net *net)
     free(pem);
 }
 
+static int compare(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static uint32_t count_above(const uint64_t *times_ns, uint32_t count, uint64_t limit_ns)
+{
+    uint32_t above = 0;
+    for (uint32_t i = 0; i < count; i++)
+        above += times_ns[i] > limit_ns;
+    return above;
+}
+
+/* One signature and 2 ms for all else: two in one poll, for half of the joins or more, would show.
+ */
+static void assert_short(const uint64_t *polls_ns, uint32_t polls, uint64_t *signatures_ns,
+                         uint32_t signatures)
+{
+    qsort(signatures_ns, signatures, sizeof *signatures_ns, compare);
+    uint64_t typical_ns = signatures_ns[signatures / 2];
+    uint64_t limit_ns = typical_ns + typical_ns / 2 + 2 * FN_NS_PER_MS;
+    uint32_t outliers = count_above(polls_ns, polls, limit_ns);
+    print_message("a signature takes %u us, %u of %u polls more than %u us\n",
+                  (unsigned)(typical_ns / FN_NS_PER_US), outliers, polls,
+                  (unsigned)(limit_ns / FN_NS_PER_US));
+    assert_true(outliers <= OUTLIERS_MAX);
+}
+
 static void s6_two_hundred_joins_keep_polls_short(void **state)
 {
+    static uint64_t polls_ns[POLLS_MAX], signatures_ns[SIGNATURES_MAX];
     (void)state;
     crowd all = {0};
     pthread_t thread;
@@ -106,30 +138,21 @@ static void s6_two_hundred_joins_keep_polls_short(void **state)
     for (int i = 0; i < CROWD; i++)
         test_connect_to(net, net->client, "127.0.0.1", NULL);
     assert_int_equal(pthread_create(&thread, NULL, run_clients, &all), 0);
-    uint64_t longest_ns = 0;
-    uint64_t signature_max_ns = 0;
-    uint32_t polls = 0;
+    uint32_t polls = 0, signatures = 0;
     EVP_PKEY *key = read_key(net->key);
     uint64_t end_ns = fastnet_now_ns() + 60 * FN_NS_PER_S;
-    while (atomic_load(&all.connected) < CROWD && fastnet_now_ns() < end_ns) {
+    while (atomic_load(&all.connected) < CROWD && polls < POLLS_MAX && fastnet_now_ns() < end_ns) {
         FastNetEvent events[32];
         uint64_t before_ns = cpu_ns();
         fastnet_poll(net->server, events, 32, 1000);
-        uint64_t took_ns = cpu_ns() - before_ns;
-        longest_ns = fn_max_u64(longest_ns, took_ns);
+        polls_ns[polls] = cpu_ns() - before_ns;
         if (polls++ % SIGN_EVERY == 0)
-            signature_max_ns = fn_max_u64(signature_max_ns, signature_ns(key));
+            signatures_ns[signatures++] = signature_ns(key);
     }
     atomic_store(&all.stop, true);
     pthread_join(thread, NULL);
     assert_int_equal(atomic_load(&all.connected), CROWD);
-    print_message("longest poll %u us, longest signature %u us\n",
-                  (unsigned)(longest_ns / FN_NS_PER_US),
-                  (unsigned)(signature_max_ns / FN_NS_PER_US));
-    /* One signature and 2 ms for all else; on a machine that is not held up, 10 ms in all. */
-    uint64_t limit_ns =
-        fn_max_u64(POLL_MS_MAX * FN_NS_PER_MS, signature_max_ns + POLL_MS_MAX / 2 * FN_NS_PER_MS);
-    assert_true(longest_ns < limit_ns);
+    assert_short(polls_ns, polls, signatures_ns, signatures);
     EVP_PKEY_free(key);
     test_net_destroy(net);
 }
