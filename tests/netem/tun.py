@@ -122,15 +122,20 @@ class Tun(harness.TestCase):
         sockets = [udp_socket(5000, OTHER)]
         if os.path.exists("/proc/net/if_inet6"):
             sockets.append(udp_socket(5000, OTHER6, socket.AF_INET6))
-        for sock in sockets:
+        for count, sock in enumerate(sockets, 1):
             own = sock.getsockname()[1]
             for _ in range(4):
                 self.assertTrue(passes(sock))
                 emulator.tell("port new")
             self.assertTrue(passes(sock))
-            ports = [line.split()[1] for line in server.lines if line.startswith("port")]
+
+            def seen(lines, wanted=5 * count):
+                ports = [line.split()[1] for line in lines if line.startswith("port")]
+                return ports if len(ports) >= wanted else None
+
+            ports = server.wait_until(seen, "a line for each port")
+            self.assertEqual(len(ports), 5 * count)
             self.assertEqual(len(set(ports)), len(ports), f"{ports}, ours is {own}")
-        self.assertEqual(len(ports), 5 * len(sockets))
 
     def test_fastnet_ping_gets_everything_back(self):
         emulator = self.emulate("--loss", 10, "--delay", 5)
