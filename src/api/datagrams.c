@@ -153,17 +153,20 @@ void fn_datagrams_close(FastNetEndpoint *endpoint)
 
 /* A connected socket keeps the local address it got, even when it is connected anew: another server
  * may lie behind another interface, and the same one too when the network has changed since. */
+static int connect_anew(FastNetEndpoint *endpoint, const fn_address *remote, fn_io_error *error)
+{
+    close_socket(endpoint);
+    int code = open_socket(endpoint, remote, error);
+    return code == FASTNET_OK ? fn_udp_connect(&endpoint->datagrams.udp, remote, error) : code;
+}
+
 int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote)
 {
     fn_io_error error;
-    fn_datagrams *datagrams = &endpoint->datagrams;
     const FastNetConfig *given = &endpoint->config.given;
     if (given->listen || given->peers_max > 1)
         return FASTNET_OK;
-    close_socket(endpoint);
-    int code = open_socket(endpoint, remote, &error);
-    if (code == FASTNET_OK)
-        code = fn_udp_connect(&datagrams->udp, remote, &error);
+    int code = connect_anew(endpoint, remote, &error);
     return code == FASTNET_OK ? code
                               : fn_report_error(&endpoint->report, FN_LOG_ERROR, code, error.text);
 }
@@ -175,10 +178,7 @@ void fn_datagrams_renew(FastNetEndpoint *endpoint)
     fn_address remote = datagrams->udp.peer;
     if (!datagrams->udp.connected)
         return;
-    close_socket(endpoint);
-    int code = open_socket(endpoint, &remote, &error);
-    if (code == FASTNET_OK)
-        code = fn_udp_connect(&datagrams->udp, &remote, &error);
+    int code = connect_anew(endpoint, &remote, &error);
     if (code == FASTNET_OK)
         return;
     fn_report_error(&endpoint->report, FN_LOG_WARNING, code, error.text);

@@ -67,7 +67,8 @@ static bool make_both(FastNetEndpoint *endpoint, fn_rehearsal *rehearsal)
     fn_random_fill(&endpoint->random, down, sizeof down);
     rehearsal->conns[CLIENT] = make(endpoint, &shared, true, up, down);
     rehearsal->conns[SERVER] = make(endpoint, &shared, false, down, up);
-    rehearsal->path = FN_CONN_PATH_UNKNOWN;
+    rehearsal->paths[CLIENT] = 0;
+    rehearsal->paths[SERVER] = FN_CONN_PATH_UNKNOWN; /* until the first datagram opens it */
     fn_bytes_wipe(up, sizeof up);
     fn_bytes_wipe(down, sizeof down);
     return rehearsal->conns[CLIENT] != NULL && rehearsal->conns[SERVER] != NULL;
@@ -118,9 +119,7 @@ static void carry(fn_rehearsal *rehearsal, uint32_t from, uint64_t now_ns)
         if (bytes == 0 ||
             !fn_warm_carry(&rehearsal->warm, from, rehearsal->sealed, (uint32_t)bytes, &in))
             return;
-        uint8_t *known = to == SERVER ? &rehearsal->path : &path;
-        path = 0; /* a client has one path */
-        fn_conn_receive(rehearsal->conns[to], now_ns, known, in.data, in.length);
+        fn_conn_receive(rehearsal->conns[to], now_ns, &rehearsal->paths[to], in.data, in.length);
         release(rehearsal);
     }
 }

@@ -27,7 +27,7 @@ typedef struct fn_rehearsal {
     fn_pool pool;
     fn_events events;
     fn_conn *conns[2]; /* client, server; in memory of the endpoint's blocks */
-    uint8_t path;      /* the server's, of the client's datagrams */
+    uint8_t paths[2];  /* on which each of them receives */
     uint8_t sealed[FN_REHEARSAL_DATAGRAM_BYTES];
     uint8_t received[FN_REHEARSAL_DATAGRAM_BYTES];
 } fn_rehearsal;

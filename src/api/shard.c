@@ -95,7 +95,8 @@ bool fn_shard_forward(FastNetEndpoint *endpoint, const fn_address *from, const u
     fn_lock_take(&inbox->lock);
     uint32_t at = (inbox->datagram_first + inbox->datagram_count) % FN_SHARD_DATAGRAMS_MAX;
     fn_datagram *entry = &inbox->datagrams[at];
-    if (inbox->datagram_count < FN_SHARD_DATAGRAMS_MAX && bytes <= entry->capacity) {
+    bool room = inbox->datagram_count < FN_SHARD_DATAGRAMS_MAX && bytes <= entry->capacity;
+    if (room) {
         entry->address = *from;
         entry->length = (uint32_t)bytes;
         memcpy(entry->data, data, bytes);
@@ -103,7 +104,7 @@ bool fn_shard_forward(FastNetEndpoint *endpoint, const fn_address *from, const u
         announce(endpoint, index);
     }
     fn_lock_give(&inbox->lock);
-    endpoint->shard.forwarded++;
+    endpoint->shard.forwarded += room;
     return true;
 }
 

@@ -190,6 +190,45 @@ static void grow_hot(test_net *net)
     assert_false(net->server->datagrams.watched);
 }
 
+/* One datagram is there, and the server's socket was found empty just before. */
+static void poll_for_one(test_net *net)
+{
+    FastNetEvent event;
+    fastnet_send(net->client, net->to_server, 1, "x", 1);
+    fastnet_flush(net->client);
+    net->server->datagrams.emptied_ns = fastnet_now_ns();
+    assert_int_equal(fastnet_poll(net->server, &event, 1, 0), 1);
+}
+
+/* The rest of a turn is put off until the answer, but not for long when no answer comes. */
+static void what_an_answer_puts_off_has_its_turn_soon(void **state)
+{
+    enum { POLLS = 200, PUT_OFF_MAX = 4 };
+    (void)state;
+    test_net *net = connected(0, 0);
+    uint32_t in_a_row = 0, longest = 0;
+    for (int i = 0; i < POLLS; i++) {
+        poll_for_one(net);
+        bool put_off = !fn_list_empty(&net->server->peers.dirty);
+        in_a_row = put_off ? in_a_row + 1 : 0;
+        longest = fn_max_u32(longest, in_a_row);
+    }
+    assert_in_range(longest, 1, PUT_OFF_MAX);
+    test_net_destroy(net);
+}
+
+static void what_was_sent_before_is_not_put_off(void **state)
+{
+    (void)state;
+    test_net *net = connected(0, 0);
+    for (int i = 0; i < 50; i++) {
+        fastnet_send(net->server, net->to_client, 1, "y", 1);
+        poll_for_one(net);
+        assert_true(fn_list_empty(&net->server->peers.dirty));
+    }
+    test_net_destroy(net);
+}
+
 static void *send_soon(void *context)
 {
     test_net *net = context;
@@ -340,6 +379,8 @@ int main(void)
         cmocka_unit_test(a_keep_alive_costs_one_wait_one_send_and_no_spin),
         cmocka_unit_test(an_empty_look_costs_one_system_call),
         cmocka_unit_test(wake_ends_a_spin),
+        cmocka_unit_test(what_an_answer_puts_off_has_its_turn_soon),
+        cmocka_unit_test(what_was_sent_before_is_not_put_off),
         cmocka_unit_test(who_waits_after_a_hot_loop_is_told_of_datagrams),
         cmocka_unit_test(other_loops_are_told_of_datagrams_after_a_hot_loop),
         cmocka_unit_test(a_full_socket_that_nobody_watched_is_watched_for_room),

@@ -169,7 +169,6 @@ static fn_channel *next_of_level(fn_channels *channels, uint32_t first, uint32_t
 static fn_channel *next_of_lone(fn_channel *channel, const fn_channel_permit *permit,
                                 int *credit_blocked_from, fn_send_run *run)
 {
-    run->message = NULL;
     if (!offer(channel, permit, credit_blocked_from, run)) {
         run->message = NULL;
         return NULL;
