@@ -17,7 +17,7 @@
 #include "crypto/failure.h"
 #include "crypto/tls_context.h"
 #include "fastnet.h"
-#include "io/udp.h"
+#include "platform/udp.h"
 
 enum {
     FN_CONFIG_APPLICATION_ID_BYTES = FN_HELLO_APPLICATION_BYTES_MAX + 1,

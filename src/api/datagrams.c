@@ -36,13 +36,13 @@ int fn_datagrams_watch(FastNetEndpoint *endpoint, fn_io_error *error)
     datagrams->hot = 0;
     if (!datagrams->open || datagrams->watched)
         return FASTNET_OK;
-    int code = fn_poller_add(&endpoint->poller, datagrams->udp.handle,
-                             fn_token_make(FN_TOKEN_UDP, 0), interest(datagrams), error);
+    int code = fn_platform_udp_watch(&endpoint->platform, fn_token_make(FN_TOKEN_UDP, 0),
+                                     interest(datagrams), error);
     datagrams->watched = code == FASTNET_OK;
     return code;
 }
 
-/* A poller that knows the socket is told of each datagram, which costs its sender time. While the
+/* A wait that knows the socket is told of each datagram, which costs its sender time. While the
  * socket is read all the time nobody needs to be told. */
 static void unwatch_if_hot(FastNetEndpoint *endpoint)
 {
@@ -50,7 +50,7 @@ static void unwatch_if_hot(FastNetEndpoint *endpoint)
     if (!datagrams->watched || datagrams->blocked || endpoint->fd_given ||
         ++datagrams->hot < HOT_DATAGRAMS)
         return;
-    fn_poller_remove(&endpoint->poller, datagrams->udp.handle);
+    fn_platform_udp_unwatch(&endpoint->platform);
     datagrams->watched = false;
 }
 
@@ -76,11 +76,11 @@ static int open_socket(FastNetEndpoint *endpoint, const fn_address *remote, fn_i
         .port_use = fn_shard_port_use(endpoint),
         .settings = endpoint->config.socket,
     };
-    int code = fn_udp_open(&datagrams->udp, &options, error);
+    int code = fn_platform_udp_open(&endpoint->platform, &options, error);
     if (code != FASTNET_OK)
         return code;
     datagrams->open = true;
-    code = fn_udp_local(&datagrams->udp, &local, error);
+    code = fn_platform_udp_local(&endpoint->platform, &local, error);
     if (code != FASTNET_OK)
         return code;
     datagrams->local_port = local.port;
@@ -93,19 +93,19 @@ static void close_socket(FastNetEndpoint *endpoint)
     if (!datagrams->open)
         return;
     if (datagrams->watched)
-        fn_poller_remove(&endpoint->poller, datagrams->udp.handle);
+        fn_platform_udp_unwatch(&endpoint->platform);
     datagrams->watched = false;
     datagrams->before = fn_datagrams_counters(endpoint);
-    fn_udp_close(&datagrams->udp);
+    fn_platform_udp_close(&endpoint->platform);
     datagrams->open = false;
+    datagrams->connected = false;
     datagrams->blocked = false;
     datagrams->outbound_count = 0;
 }
 
-static bool take_inbound(FastNetEndpoint *endpoint)
+static bool take_inbound(FastNetEndpoint *endpoint, bool coalesces)
 {
     fn_datagrams *datagrams = &endpoint->datagrams;
-    bool coalesces = datagrams->udp.coalesces;
     uint32_t bytes = coalesces ? FN_UDP_COALESCED_BYTES : datagrams->datagram_bytes;
     uint32_t count = coalesces ? FN_DATAGRAMS_BUFFERS_COALESCED : FN_DATAGRAMS_BUFFERS;
     uint8_t *block = fn_blocks_take(&endpoint->blocks, (size_t)count * bytes, false);
@@ -137,9 +137,9 @@ int fn_datagrams_open(FastNetEndpoint *endpoint, fn_failure *failure)
     int code = open_socket(endpoint, NULL, &error);
     if (code != FASTNET_OK)
         return fn_failure_set(failure, code, "%s", error.text);
-    fn_udp_settings_get(&datagrams->udp, &granted);
+    fn_platform_udp_settings(&endpoint->platform, &granted);
     fn_tuning_report(endpoint, &granted);
-    if (!take_inbound(endpoint) || !take_outbound(endpoint))
+    if (!take_inbound(endpoint, granted.coalesce) || !take_outbound(endpoint))
         return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for datagrams");
     return FASTNET_OK;
 }
@@ -157,7 +157,13 @@ static int connect_anew(FastNetEndpoint *endpoint, const fn_address *remote, fn_
 {
     close_socket(endpoint);
     int code = open_socket(endpoint, remote, error);
-    return code == FASTNET_OK ? fn_udp_connect(&endpoint->datagrams.udp, remote, error) : code;
+    if (code == FASTNET_OK)
+        code = fn_platform_udp_connect(&endpoint->platform, remote, error);
+    if (code == FASTNET_OK) {
+        endpoint->datagrams.remote = *remote;
+        endpoint->datagrams.connected = true;
+    }
+    return code;
 }
 
 int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote)
@@ -175,16 +181,16 @@ void fn_datagrams_renew(FastNetEndpoint *endpoint)
 {
     fn_io_error error;
     fn_datagrams *datagrams = &endpoint->datagrams;
-    fn_address remote = datagrams->udp.peer;
-    if (!datagrams->udp.connected)
+    fn_address remote = datagrams->remote;
+    if (!datagrams->connected)
         return;
     int code = connect_anew(endpoint, &remote, &error);
     if (code == FASTNET_OK)
         return;
     fn_report_error(&endpoint->report, FN_LOG_WARNING, code, error.text);
     /* No descriptor, or no route right now: the next attempt finds what to connect to. */
-    datagrams->udp.peer = remote;
-    datagrams->udp.connected = true;
+    datagrams->remote = remote;
+    datagrams->connected = true;
 }
 
 fn_udp_counters fn_datagrams_counters(const FastNetEndpoint *endpoint)
@@ -193,7 +199,7 @@ fn_udp_counters fn_datagrams_counters(const FastNetEndpoint *endpoint)
     fn_udp_counters sum = datagrams->before;
     if (!datagrams->open)
         return sum;
-    const fn_udp_counters *now = &datagrams->udp.counters;
+    const fn_udp_counters *now = fn_platform_udp_counters(&endpoint->platform);
     sum.receive_calls += now->receive_calls;
     sum.received += now->received;
     sum.truncated += now->truncated;
@@ -323,9 +329,10 @@ static size_t receive_some(FastNetEndpoint *endpoint, size_t wanted, uint64_t no
         return 0;
     uint32_t first = datagrams->inbound_filled;
     uint32_t events = fn_ring_count(&endpoint->events.ring);
-    size_t count = wanted == 1
-                       ? fn_udp_receive_next(&datagrams->udp, &datagrams->inbound[first])
-                       : fn_udp_receive(&datagrams->udp, &datagrams->inbound[first], wanted);
+    size_t count =
+        wanted == 1
+            ? fn_platform_udp_receive_one(&endpoint->platform, &datagrams->inbound[first])
+            : fn_platform_udp_receive(&endpoint->platform, &datagrams->inbound[first], wanted);
     if (count == 0)
         return 0;
     datagrams->found = true;
@@ -420,8 +427,8 @@ static void set_write_interest(FastNetEndpoint *endpoint, bool on)
     fn_datagrams *datagrams = &endpoint->datagrams;
     datagrams->blocked = on;
     fn_datagrams_watch(endpoint, NULL);
-    fn_poller_modify(&endpoint->poller, datagrams->udp.handle, fn_token_make(FN_TOKEN_UDP, 0),
-                     interest(datagrams), NULL);
+    fn_platform_udp_watch(&endpoint->platform, fn_token_make(FN_TOKEN_UDP, 0), interest(datagrams),
+                          NULL);
 }
 
 void fn_datagrams_unblock(FastNetEndpoint *endpoint)
@@ -463,7 +470,8 @@ static void send_batch(FastNetEndpoint *endpoint)
         datagrams->outbound_count = 0; /* counts as lost */
     if (datagrams->outbound_count == 0 || datagrams->blocked)
         return;
-    if (fn_udp_send(&datagrams->udp, datagrams->batch, count) > 0 && datagrams->awaits) {
+    if (fn_platform_udp_send(&endpoint->platform, datagrams->batch, count) > 0 &&
+        datagrams->awaits) {
         fn_spin_sent(&endpoint->spin, endpoint->now_ns);
         fn_spare_sent(&endpoint->spare, endpoint->now_ns);
     }

@@ -20,7 +20,7 @@
 #include "base/address.h"
 #include "crypto/failure.h"
 #include "fastnet.h"
-#include "io/udp.h"
+#include "platform/platform.h"
 
 enum {
     FN_DATAGRAMS_BATCH = 32,
@@ -39,10 +39,11 @@ typedef struct fn_send_slot {
 } fn_send_slot;
 
 typedef struct fn_datagrams {
-    fn_udp udp;
+    fn_address remote; /* of a connected socket */
     bool open;
-    bool watched; /* the poller knows the socket */
-    bool blocked; /* the socket is full: we wait until it is writable */
+    bool connected; /* it hears nobody else */
+    bool watched;   /* the wait knows the socket */
+    bool blocked;   /* the socket is full: we wait until it is writable */
     uint16_t local_port;
     uint32_t datagram_bytes; /* of each buffer and slot */
     uint64_t read_ns;        /* when the socket was last read */

@@ -10,8 +10,6 @@
 #include "base/bytes.h"
 #include "crypto/aead.h"
 #include "io/clock.h"
-#include "io/entropy.h"
-#include "io/resolve.h"
 
 enum {
     SOCKETS_BESIDE_LINKS = 2, /* UDP and the listener */
@@ -19,7 +17,7 @@ enum {
 
 uint64_t fn_endpoint_clock(FastNetEndpoint *endpoint)
 {
-    return endpoint->now_ns = fn_clock_monotonic_ns();
+    return endpoint->now_ns = fn_platform_clock_ns(&endpoint->platform);
 }
 
 uint64_t fastnet_now_ns(void)
@@ -47,7 +45,7 @@ static int init_random(FastNetEndpoint *endpoint, fn_failure *failure)
 {
     uint8_t seed[FN_RANDOM_SEED_BYTES];
     fn_io_error error;
-    int code = fn_entropy_fill(seed, sizeof seed, &error);
+    int code = fn_platform_entropy(&endpoint->platform, seed, sizeof seed, &error);
     if (code != FASTNET_OK)
         return fn_failure_set(failure, code, "%s", error.text);
     fn_random_start(&endpoint->random, seed);
@@ -120,28 +118,28 @@ static int init_shared(FastNetEndpoint *endpoint, fn_failure *failure)
     return FASTNET_OK;
 }
 
-static int init_poller(FastNetEndpoint *endpoint, fn_failure *failure)
+static int init_wait(FastNetEndpoint *endpoint, fn_failure *failure)
 {
     fn_io_error error;
     uint32_t peers = endpoint->config.given.peers_max;
     uint32_t capacity = fn_links_capacity(endpoint) + SOCKETS_BESIDE_LINKS +
                         fn_min_u32(peers, 256) * FN_RESOLVE_ADDRESSES_MAX;
-    size_t bytes = fn_poller_memory_bytes(capacity);
+    size_t bytes = fn_platform_wait_bytes(&endpoint->platform, capacity);
     void *memory = bytes > 0 ? fn_blocks_take(&endpoint->blocks, bytes, true) : NULL;
     if (bytes > 0 && memory == NULL)
-        return no_memory("the poller", failure);
-    int code = fn_poller_open(&endpoint->poller, memory, capacity, &error);
+        return no_memory("the wait", failure);
+    int code = fn_platform_wait_open(&endpoint->platform, memory, capacity, &error);
     if (code != FASTNET_OK)
         return fn_failure_set(failure, code, "%s", error.text);
-    endpoint->poller_open = true;
+    endpoint->wait_open = true;
     return FASTNET_OK;
 }
 
 static int init_parts(FastNetEndpoint *endpoint, fn_failure *failure)
 {
     static int (*const parts[])(FastNetEndpoint *, fn_failure *) = {
-        init_random, init_trust,  init_pool,         init_timers,      init_tables,
-        init_shared, init_poller, fn_datagrams_open, fn_incoming_open, fn_spare_init,
+        init_random, init_trust, init_pool,         init_timers,      init_tables,
+        init_shared, init_wait,  fn_datagrams_open, fn_incoming_open, fn_spare_init,
     };
     int code = FASTNET_OK;
     for (size_t i = 0; code == FASTNET_OK && i < FN_ARRAY_COUNT(parts); i++)
@@ -156,11 +154,11 @@ static void free_endpoint(FastNetEndpoint *endpoint)
     fn_blocks blocks = endpoint->blocks;
     if (endpoint->links.rows != NULL)
         fn_links_free(endpoint);
-    if (endpoint->poller_open) {
+    if (endpoint->wait_open) {
         fn_spare_close(endpoint);
         fn_incoming_close(endpoint);
         fn_datagrams_close(endpoint);
-        fn_poller_close(&endpoint->poller);
+        fn_platform_wait_close(&endpoint->platform);
     }
     fn_tickets_drop_all(&endpoint->tickets);
     fn_trust_free(&endpoint->trust);
@@ -211,6 +209,7 @@ static int allocate(const FastNetConfig *config, FastNetEndpoint **out, fn_failu
         return no_memory("the endpoint", failure);
     (*out)->blocks = blocks;
     (*out)->tickets.memory = blocks.memory;
+    (*out)->platform = fn_system_platform(&(*out)->system);
     return FASTNET_OK;
 }
 

@@ -41,9 +41,10 @@
 #include "core/event.h"
 #include "crypto/random.h"
 #include "fastnet.h"
-#include "io/poller.h"
+#include "io/system.h"
+#include "platform/platform.h"
 
-/* What a poller event is about: kind in the top 4 bits. */
+/* What a ready socket is about: kind in the top 4 bits. */
 typedef enum fn_token_kind {
     FN_TOKEN_UDP,
     FN_TOKEN_LISTENER,
@@ -82,8 +83,9 @@ struct FastNetEndpoint {
     fn_random random;
     fn_trust trust;
     fn_tickets tickets;
-    fn_poller poller;
-    bool poller_open;
+    fn_platform platform;
+    fn_system system; /* what the platform is made of */
+    bool wait_open;
     fn_heap timers;
     fn_pool pool;
     fn_events events;
@@ -100,13 +102,13 @@ struct FastNetEndpoint {
     fn_endpoint_counters counters;
     FastNetPeerId client_peer; /* of the short form */
     uint64_t now_ns;           /* the last time that the clock was read */
-    uint64_t look_ns;          /* when the poller was last asked */
+    uint64_t look_ns;          /* when the sockets were last looked at */
     uint64_t poll_ns;          /* when the last poll began */
     uint64_t blocking_waits;
     uint32_t timers_deferred; /* polls in a row */
     uint32_t answers_first;   /* likewise */
     bool unsent;              /* the application has sent since the last flush */
-    bool fd_given;            /* others wait for the poller: it must always know all sockets */
+    bool fd_given;            /* others wait in its place: it must always know all sockets */
     atomic_bool woken;        /* by fastnet_wake, not seen yet */
 };
 

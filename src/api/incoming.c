@@ -6,7 +6,6 @@
 #include "api/session.h"
 #include "api/stream.h"
 #include "base/text.h"
-#include "io/clock.h"
 
 enum {
     ACCEPTS_PER_POLL = 64,
@@ -44,17 +43,13 @@ static int listen_on(FastNetEndpoint *endpoint, fn_failure *failure)
     fn_tcp_listen_options options = {.local = endpoint->config.bind_address,
                                      .port_use = fn_shard_port_use(endpoint)};
     options.local.port = endpoint->config.given.tls_port;
-    int code = fn_tcp_listen(&incoming->listener, &options, &error);
+    int code = fn_platform_tcp_listen(&endpoint->platform, &options,
+                                      fn_token_make(FN_TOKEN_LISTENER, 0), &local, &error);
     if (code != FASTNET_OK)
         return fn_failure_set(failure, code, "%s", error.text);
     incoming->listening = true;
-    code = fn_tcp_listener_local(&incoming->listener, &local, &error);
-    if (code == FASTNET_OK) {
-        incoming->tls_port = local.port;
-        code = fn_poller_add(&endpoint->poller, incoming->listener.handle,
-                             fn_token_make(FN_TOKEN_LISTENER, 0), FN_POLL_READ, &error);
-    }
-    return code == FASTNET_OK ? code : fn_failure_set(failure, code, "%s", error.text);
+    incoming->tls_port = local.port;
+    return FASTNET_OK;
 }
 
 int fn_incoming_open(FastNetEndpoint *endpoint, fn_failure *failure)
@@ -77,10 +72,8 @@ int fn_incoming_open(FastNetEndpoint *endpoint, fn_failure *failure)
 void fn_incoming_close(FastNetEndpoint *endpoint)
 {
     fn_incoming *incoming = &endpoint->incoming;
-    if (incoming->listening) {
-        fn_poller_remove(&endpoint->poller, incoming->listener.handle);
-        fn_tcp_listener_close(&incoming->listener);
-    }
+    if (incoming->listening)
+        fn_platform_tcp_unlisten(&endpoint->platform);
     incoming->listening = false;
     fn_tls_context_release(endpoint->links.config.server_tls);
     endpoint->links.config.server_tls = NULL;
@@ -108,7 +101,7 @@ static void begin(FastNetEndpoint *endpoint, fn_tcp tcp, const fn_address *remot
     fn_admission_verdict verdict = fn_admission_begin(&endpoint->incoming.admission, now_ns, remote,
                                                       &link->admission, &evicted);
     fn_handshake_init_server(&link->handshake, &endpoint->links.config,
-                             (int64_t)fn_clock_unix_seconds(), now_ns);
+                             (int64_t)fn_platform_unix_time_s(&endpoint->platform), now_ns);
     if (evicted != NULL)
         fn_link_destroy(endpoint, FN_CONTAINER_OF(evicted, fn_link, admission));
     if (verdict != FN_ADMISSION_ADMITTED)
@@ -122,7 +115,7 @@ void fn_incoming_accept(FastNetEndpoint *endpoint, uint64_t now_ns)
     for (int i = 0; i < ACCEPTS_PER_POLL; i++) {
         fn_tcp tcp;
         fn_address remote;
-        fn_tcp_outcome outcome = fn_tcp_accept(&endpoint->incoming.listener, &tcp, &remote);
+        fn_tcp_outcome outcome = fn_platform_tcp_accept(&endpoint->platform, &tcp, &remote);
         if (outcome == FN_TCP_EXHAUSTED && may_log(&endpoint->incoming, now_ns)) {
             fn_log_write(&endpoint->report.log, FN_LOG_ERROR,
                          "a TCP connection was dropped: out of descriptors or memory");
@@ -213,7 +206,7 @@ static fn_address source_for(const FastNetEndpoint *endpoint, const fn_link *lin
     fn_address local = {0};
     const fn_config *config = &endpoint->config;
     if (!fn_address_is_any(&config->bind_address) || config->advertised_host[0] != 0 ||
-        fn_tcp_local(&link->tcp, &local, NULL) != FASTNET_OK)
+        fn_platform_tcp_local(&endpoint->platform, &link->tcp, &local, NULL) != FASTNET_OK)
         return (fn_address){0};
     return local;
 }

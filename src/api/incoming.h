@@ -12,11 +12,9 @@
 #include "api/peer.h"
 #include "core/admission.h"
 #include "fastnet.h"
-#include "io/tcp.h"
 
 typedef struct fn_incoming {
     bool listening;
-    fn_tcp_listener listener;
     fn_admission admission;
     uint16_t tls_port;
     uint64_t log_second; /* lines about failed handshakes are limited per second */

@@ -94,7 +94,7 @@ fn_link *fn_link_create(FastNetEndpoint *endpoint, fn_tcp tcp, const fn_address 
     fn_link *link =
         links->free_count > 0 ? fn_allocator_zeroed(&endpoint->blocks.memory, sizeof *link) : NULL;
     if (link == NULL) {
-        fn_tcp_abort(&tcp);
+        fn_platform_tcp_abort(&endpoint->platform, &tcp);
         return NULL;
     }
     link->tcp = tcp;
@@ -113,22 +113,22 @@ void fn_link_leave(FastNetEndpoint *endpoint, fn_link *link)
     fn_timer_set(endpoint, &link->timer, FN_NEVER);
     if (link->is_incoming)
         fn_admission_end(&endpoint->incoming.admission, &link->admission);
-    fn_poller_remove(&endpoint->poller, link->tcp.handle);
+    fn_platform_tcp_unwatch(&endpoint->platform, &link->tcp);
     links->rows[link->index] = NULL;
     links->free[links->free_count++] = link->index;
 }
 
-void fn_link_free(const fn_memory *memory, fn_link *link)
+void fn_link_free(FastNetEndpoint *endpoint, fn_link *link)
 {
     fn_handshake_destroy(&link->handshake);
-    fn_tcp_close(&link->tcp);
-    fn_memory_free(memory, link, sizeof *link);
+    fn_platform_tcp_close(&endpoint->platform, &link->tcp);
+    fn_memory_free(&endpoint->blocks.memory, link, sizeof *link);
 }
 
 void fn_link_destroy(FastNetEndpoint *endpoint, fn_link *link)
 {
     fn_link_leave(endpoint, link);
-    fn_link_free(&endpoint->blocks.memory, link);
+    fn_link_free(endpoint, link);
 }
 
 /* --- bytes --- */
@@ -147,7 +147,7 @@ void fn_link_watch(FastNetEndpoint *endpoint, fn_link *link)
     if (interest == link->interest)
         return;
     link->interest = interest;
-    fn_poller_modify(&endpoint->poller, link->tcp.handle, token_of(link), interest, NULL);
+    fn_platform_tcp_rewatch(&endpoint->platform, &link->tcp, token_of(link), interest, NULL);
 }
 
 static void receive_ended(fn_link *link)
@@ -156,14 +156,14 @@ static void receive_ended(fn_link *link)
     fn_handshake_receive_end(&link->handshake);
 }
 
-static void receive(fn_link *link, uint64_t now_ns)
+static void receive(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
     uint8_t input[INPUT_BYTES];
     size_t room;
     while (!link->receive_ended && (room = fn_handshake_room(&link->handshake)) > 0) {
         size_t moved = 0;
-        fn_tcp_outcome outcome =
-            fn_tcp_receive(&link->tcp, input, fn_min_size(room, sizeof input), &moved);
+        fn_tcp_outcome outcome = fn_platform_tcp_receive(&endpoint->platform, &link->tcp, input,
+                                                         fn_min_size(room, sizeof input), &moved);
         if (moved > 0)
             fn_handshake_receive(&link->handshake, now_ns, input, moved);
         if (outcome == FN_TCP_WOULD_BLOCK)
@@ -173,7 +173,7 @@ static void receive(fn_link *link, uint64_t now_ns)
     }
 }
 
-void fn_link_transmit(fn_link *link)
+void fn_link_transmit(FastNetEndpoint *endpoint, fn_link *link)
 {
     for (;;) {
         if (link->output_bytes == 0) {
@@ -183,7 +183,8 @@ void fn_link_transmit(fn_link *link)
         if (link->output_bytes == 0)
             return;
         size_t moved = 0;
-        fn_tcp_outcome outcome = fn_tcp_send(&link->tcp, link->output, link->output_bytes, &moved);
+        fn_tcp_outcome outcome = fn_platform_tcp_send(&endpoint->platform, &link->tcp, link->output,
+                                                      link->output_bytes, &moved);
         link->output_bytes -= (uint32_t)moved;
         memmove(link->output, link->output + moved, link->output_bytes);
         if (outcome == FN_TCP_WOULD_BLOCK)
@@ -231,7 +232,7 @@ void fn_link_settle(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
         fn_stream_work(endpoint, link, now_ns);
         tell_owner(endpoint, link, now_ns);
     }
-    fn_link_transmit(link);
+    fn_link_transmit(endpoint, link);
     want_step(endpoint, link);
     if (link->output_bytes == 0 && !fn_list_linked(&link->work) &&
         fn_handshake_finished(&link->handshake, now_ns)) {
@@ -248,7 +249,7 @@ void fn_link_settle(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 void fn_link_start(FastNetEndpoint *endpoint, fn_link *link)
 {
     link->interest = FN_POLL_READ;
-    fn_poller_add(&endpoint->poller, link->tcp.handle, token_of(link), link->interest, NULL);
+    fn_platform_tcp_watch(&endpoint->platform, &link->tcp, token_of(link), link->interest, NULL);
     fn_timer_set(endpoint, &link->timer, fn_handshake_deadline_ns(&link->handshake));
     want_step(endpoint, link);
 }
@@ -257,7 +258,7 @@ void fn_link_join(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
     make_room(endpoint);
     if (endpoint->links.free_count == 0) {
-        fn_link_free(&endpoint->blocks.memory, link);
+        fn_link_free(endpoint, link);
         return;
     }
     enter(&endpoint->links, link);
@@ -272,7 +273,7 @@ void fn_link_ready(FastNetEndpoint *endpoint, fn_link *link, uint32_t ready, uin
     uint64_t token = token_of(link);
     for (int i = 0; i < STREAM_READS_MAX; i++) {
         if ((ready & FN_POLL_READ) != 0 && !fn_stream_is_paused(endpoint, link))
-            receive(link, now_ns);
+            receive(endpoint, link, now_ns);
         bool more = fn_handshake_room(&link->handshake) == 0;
         fn_link_settle(endpoint, link, now_ns);
         if (!more || fn_link_by_token(endpoint, token) != link || !link->is_stream)
@@ -325,7 +326,7 @@ static void step(FastNetEndpoint *endpoint, fn_link *link, fn_work_budget *budge
     fn_handshake_step(&link->handshake, now_ns, &key_operation);
     fn_work_budget_charge(budget, key_operation);
     /* What waited in the socket while the handshake had no room. */
-    receive(link, now_ns);
+    receive(endpoint, link, now_ns);
     fn_link_settle(endpoint, link, now_ns);
 }
 

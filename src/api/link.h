@@ -1,7 +1,7 @@
 /*
  * link.h: one TLS connection: a TCP socket and the handshake over it, of either side.
  *
- *   poller says readable   fn_link_ready     copies bytes in, no cryptography
+ *   socket is readable   fn_link_ready     copies bytes in, no cryptography
  *   each poll              fn_links_work     steps those that have work, within the budget
  *   its timer              a step, for the deadline
  *
@@ -26,7 +26,7 @@
 #include "core/admission.h"
 #include "core/handshake.h"
 #include "fastnet.h"
-#include "io/tcp.h"
+#include "platform/tcp.h"
 
 enum { FN_LINK_OUTPUT_BYTES = 2048 };
 
@@ -88,7 +88,7 @@ fn_link *fn_link_by_token(const FastNetEndpoint *endpoint, uint64_t token);
 void fn_link_ready(FastNetEndpoint *endpoint, fn_link *link, uint32_t ready, uint64_t now_ns);
 
 /* Hands over to TCP what it takes. */
-void fn_link_transmit(fn_link *link);
+void fn_link_transmit(FastNetEndpoint *endpoint, fn_link *link);
 
 /* Something waits for TCP to take it. */
 bool fn_link_has_output(const fn_link *link);
@@ -126,7 +126,7 @@ void fn_link_destroy(FastNetEndpoint *endpoint, fn_link *link);
 /* In two halves, for a link that goes to another shard: nothing of the endpoint knows it any more;
  * all that it holds is given back. */
 void fn_link_leave(FastNetEndpoint *endpoint, fn_link *link);
-void fn_link_free(const fn_memory *memory, fn_link *link);
+void fn_link_free(FastNetEndpoint *endpoint, fn_link *link);
 
 /* One that left another shard, with an ATTACH that waits for its answer. It may be gone afterwards.
  */

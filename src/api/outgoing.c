@@ -8,7 +8,6 @@
 #include "api/session.h"
 #include "base/bytes.h"
 #include "base/text.h"
-#include "io/clock.h"
 
 #define ATTEMPT_DELAY_NS    (250 * FN_NS_PER_MS)
 #define RESOLVE_TIMEOUT_NS  (30 * FN_NS_PER_S)
@@ -36,8 +35,8 @@ static void close_attempt(FastNetEndpoint *endpoint, fn_attempt *attempt)
 {
     if (!attempt->open)
         return;
-    fn_poller_remove(&endpoint->poller, attempt->tcp.handle);
-    fn_tcp_abort(&attempt->tcp);
+    fn_platform_tcp_unwatch(&endpoint->platform, &attempt->tcp);
+    fn_platform_tcp_abort(&endpoint->platform, &attempt->tcp);
     attempt->open = false;
 }
 
@@ -55,7 +54,7 @@ void fn_outgoing_free(FastNetEndpoint *endpoint, fn_peer *peer)
     peer->outgoing = NULL;
     fn_list_remove(&peer->listed);
     close_attempts(endpoint, outgoing);
-    fn_resolve_release(outgoing->resolve);
+    fn_platform_resolve_release(&endpoint->platform, outgoing->resolve);
     fn_tls_context_release(outgoing->tls);
     fn_bytes_wipe(outgoing->token, sizeof outgoing->token);
     fn_memory_free(&endpoint->blocks.memory, outgoing, sizeof *outgoing);
@@ -69,12 +68,14 @@ static void start_attempt(FastNetEndpoint *endpoint, fn_peer *peer)
     fn_outgoing *outgoing = peer->outgoing;
     size_t index = outgoing->address_next++;
     fn_attempt *attempt = &outgoing->attempts[index];
-    int code = fn_tcp_connect(&attempt->tcp, &outgoing->addresses.addresses[index], &error);
+    int code = fn_platform_tcp_connect(&endpoint->platform, &attempt->tcp,
+                                       &outgoing->addresses.addresses[index], &error);
     if (code == FASTNET_OK) {
         uint64_t token =
             fn_token_make(FN_TOKEN_ATTEMPT, (uint64_t)index << ATTEMPT_TOKEN_SHIFT | peer->id);
         attempt->open = true;
-        code = fn_poller_add(&endpoint->poller, attempt->tcp.handle, token, FN_POLL_WRITE, &error);
+        code =
+            fn_platform_tcp_watch(&endpoint->platform, &attempt->tcp, token, FN_POLL_WRITE, &error);
     }
     if (code != FASTNET_OK) {
         close_attempt(endpoint, attempt);
@@ -122,13 +123,13 @@ static void start_connecting(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t 
     go_on(endpoint, peer, now_ns);
 }
 
-static fn_handshake_target target_of(const fn_peer *peer)
+static fn_handshake_target target_of(const FastNetEndpoint *endpoint, const fn_peer *peer)
 {
     const fn_outgoing *outgoing = peer->outgoing;
     return (fn_handshake_target){
         .tls = outgoing->tls,
         .server_name = outgoing->server_name,
-        .unix_time_s = (int64_t)fn_clock_unix_seconds(),
+        .unix_time_s = (int64_t)fn_platform_unix_time_s(&endpoint->platform),
         .deadline_ns = outgoing->deadline_ns,
         .receiver_id = peer->receiver_id,
         .token = outgoing->token,
@@ -140,7 +141,7 @@ static int init_handshake(FastNetEndpoint *endpoint, fn_peer *peer, fn_link *lin
                           fn_failure *failure)
 {
     const fn_outgoing *outgoing = peer->outgoing;
-    fn_handshake_target target = target_of(peer);
+    fn_handshake_target target = target_of(endpoint, peer);
     fn_ticket *ticket = NULL;
     if (!outgoing->full_handshake)
         ticket = fn_tickets_take(&endpoint->tickets, &link->remote, outgoing->server_name);
@@ -183,10 +184,10 @@ static void attempt_won(FastNetEndpoint *endpoint, fn_peer *peer, size_t index, 
     fn_outgoing *outgoing = peer->outgoing;
     fn_tcp tcp = outgoing->attempts[index].tcp;
     fn_address remote = outgoing->addresses.addresses[index];
-    fn_poller_remove(&endpoint->poller, tcp.handle);
+    fn_platform_tcp_unwatch(&endpoint->platform, &tcp);
     outgoing->attempts[index].open = false;
     close_attempts(endpoint, outgoing);
-    fn_tcp_set_nodelay(&tcp, true);
+    fn_platform_tcp_set_nodelay(&endpoint->platform, &tcp, true);
     start_handshake(endpoint, peer, tcp, &remote, now_ns);
 }
 
@@ -201,8 +202,9 @@ void fn_outgoing_ready(FastNetEndpoint *endpoint, uint64_t token, uint64_t now_n
     bool established = false;
     fn_outgoing *outgoing = peer->outgoing;
     fn_attempt *attempt = &outgoing->attempts[index];
-    int code = fn_tcp_connect_result(&attempt->tcp, &outgoing->addresses.addresses[index],
-                                     &established, &error);
+    int code =
+        fn_platform_tcp_connect_result(&endpoint->platform, &attempt->tcp,
+                                       &outgoing->addresses.addresses[index], &established, &error);
     if (code == FASTNET_OK && established) {
         attempt_won(endpoint, peer, index, now_ns);
     } else if (code != FASTNET_OK) {
@@ -214,16 +216,11 @@ void fn_outgoing_ready(FastNetEndpoint *endpoint, uint64_t token, uint64_t now_n
 
 /* --- names --- */
 
-static void wake(void *context)
-{
-    fn_poller_wake(context);
-}
-
 static int start_resolve(FastNetEndpoint *endpoint, fn_peer *peer, const char *host, uint16_t port,
                          fn_io_error *error)
 {
-    fn_resolve_release(peer->outgoing->resolve);
-    peer->outgoing->resolve = fn_resolve_start(host, port, wake, &endpoint->poller, error);
+    fn_platform_resolve_release(&endpoint->platform, peer->outgoing->resolve);
+    peer->outgoing->resolve = fn_platform_resolve_start(&endpoint->platform, host, port, error);
     if (peer->outgoing->resolve == NULL)
         return error->code;
     fn_list_push_back(&endpoint->peers.resolving, &peer->listed);
@@ -271,7 +268,8 @@ static void name_resolved(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now
     fn_resolve_result result;
     fn_outgoing *outgoing = peer->outgoing;
     fn_list_remove(&peer->listed);
-    if (fn_resolve_get(outgoing->resolve, &result, &error) != FASTNET_OK) {
+    if (fn_platform_resolve_get(&endpoint->platform, outgoing->resolve, &result, &error) !=
+        FASTNET_OK) {
         fail(endpoint, peer, error.code, "cannot connect: ", error.text, now_ns);
     } else if (peer->state == FN_PEER_LOCATING) {
         fn_link *link = peer->link;
@@ -291,7 +289,7 @@ void fn_outgoing_resolved(FastNetEndpoint *endpoint, uint64_t now_ns)
     for (fn_list_node *node = fn_list_front(resolving); node != NULL; node = next) {
         fn_peer *peer = FN_CONTAINER_OF(node, fn_peer, listed);
         next = fn_list_next(resolving, node);
-        if (fn_resolve_finished(peer->outgoing->resolve))
+        if (fn_platform_resolve_finished(&endpoint->platform, peer->outgoing->resolve))
             name_resolved(endpoint, peer, now_ns);
     }
 }
@@ -437,7 +435,7 @@ static int begin(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns, fn_f
         if (code != FASTNET_OK)
             return fn_failure_set(failure, code, "%s", error.text);
     }
-    bool ready = own || fn_resolve_finished(outgoing->resolve);
+    bool ready = own || fn_platform_resolve_finished(&endpoint->platform, outgoing->resolve);
     outgoing->deadline_ns = now_ns + RESOLVE_TIMEOUT_NS;
     fn_timer_set(endpoint, &peer->timer, ready ? now_ns : outgoing->deadline_ns);
     return FASTNET_OK;

@@ -15,8 +15,8 @@
 #include "api/peer.h"
 #include "crypto/tls_context.h"
 #include "fastnet.h"
-#include "io/resolve.h"
-#include "io/tcp.h"
+#include "platform/resolve.h"
+#include "platform/tcp.h"
 
 typedef struct fn_attempt {
     fn_tcp tcp;

@@ -43,7 +43,7 @@ static void attack_tls_breach_after_welcome_leaves_the_session_alone(void **stat
     assert_non_null(link);
     size_t written = 0;
     fn_tls_write(link->handshake.tls, (const uint8_t *)"junk", 4, &written);
-    fn_link_transmit(link);
+    fn_link_transmit(net->server, link);
     test_run_ms(net, 50);
     assert_null(fn_peer_find_any(net->client, net->to_server)->link);
     assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);

@@ -8,7 +8,8 @@
 #include "api/session.h"
 #include "api/stream.h"
 
-/* Asking the poller costs as much as reading an empty socket: a loop that spins asks it this often.
+/* Asking the system which sockets are ready costs as much as reading an empty socket: a loop that
+ * spins asks it this often.
  */
 #define LOOK_INTERVAL_NS       (50 * FN_NS_PER_US)
 #define LOOK_INTERVAL_QUIET_NS (500 * FN_NS_PER_US)
@@ -16,7 +17,7 @@
 #define STALL_NS (100 * FN_NS_PER_MS)
 
 enum {
-    POLLER_EVENTS = 64,
+    READY_MAX = 64,
     TIMERS_DEFERRED_MAX = 8,
     ANSWERS_FIRST_MAX = 4,
     SOCKETS_ALWAYS = 2, /* UDP and the listener; any other belongs to a handshake */
@@ -50,13 +51,13 @@ static void dispatch(FastNetEndpoint *endpoint, const fn_poll_event *event)
     }
 }
 
-/* Sockets first, then the wake flag: a wake that comes later stays pending in the poller. */
+/* Sockets first, then the wake flag: a wake that comes later stays pending there. */
 static void look(FastNetEndpoint *endpoint, uint64_t timeout_ns)
 {
-    fn_poll_event events[POLLER_EVENTS];
+    fn_poll_event events[READY_MAX];
     if (timeout_ns > 0 && fn_datagrams_watch(endpoint, NULL) != FASTNET_OK)
         timeout_ns = 0; /* nobody would tell of datagrams */
-    size_t count = fn_poller_wait(&endpoint->poller, timeout_ns, events, POLLER_EVENTS);
+    size_t count = fn_platform_wait(&endpoint->platform, timeout_ns, events, READY_MAX);
     endpoint->look_ns = fn_endpoint_clock(endpoint);
     for (size_t i = 0; i < count; i++)
         dispatch(endpoint, &events[i]);
@@ -75,7 +76,8 @@ static bool may_run_timers(FastNetEndpoint *endpoint, bool emptied)
 /* Only what handshakes wait for, and room to send, is in a hurry. */
 static bool must_look(const FastNetEndpoint *endpoint)
 {
-    uint32_t sockets = endpoint->poller.count + (endpoint->datagrams.watched ? 0 : 1);
+    uint32_t sockets =
+        fn_platform_wait_count(&endpoint->platform) + (endpoint->datagrams.watched ? 0 : 1);
     bool hurry = sockets > SOCKETS_ALWAYS || endpoint->datagrams.blocked;
     return endpoint->now_ns - endpoint->look_ns >=
            (hurry ? LOOK_INTERVAL_NS : LOOK_INTERVAL_QUIET_NS);
@@ -229,7 +231,7 @@ int fastnet_endpoint_fd(FastNetEndpoint *endpoint)
         return -1;
     endpoint->fd_given = true;
     fn_datagrams_watch(endpoint, NULL);
-    return (int)fn_poller_fd(&endpoint->poller);
+    return (int)fn_poller_fd(&endpoint->system.poller);
 }
 
 uint64_t fastnet_next_deadline(const FastNetEndpoint *endpoint)
@@ -248,5 +250,5 @@ void fastnet_wake(FastNetEndpoint *endpoint)
     if (endpoint == NULL)
         return;
     atomic_store_explicit(&endpoint->woken, true, memory_order_release);
-    fn_poller_wake(&endpoint->poller);
+    fn_platform_wake(&endpoint->platform);
 }

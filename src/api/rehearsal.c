@@ -77,10 +77,11 @@ static bool make_both(FastNetEndpoint *endpoint, fn_rehearsal *rehearsal)
 int fn_rehearsal_open(FastNetEndpoint *endpoint, fn_rehearsal *rehearsal, fn_failure *failure)
 {
     fn_io_error error;
-    int code = fn_warm_open(&rehearsal->warm, &error);
+    int code = fn_platform_warm_open(&endpoint->platform, &error);
     if (code != FASTNET_OK)
         return fn_failure_set(failure, code, "keep_warm_us: %s", error.text);
     rehearsal->open = true;
+    rehearsal->platform = &endpoint->platform;
     if (make_both(endpoint, rehearsal))
         return FASTNET_OK;
     fn_rehearsal_close(rehearsal);
@@ -95,7 +96,7 @@ void fn_rehearsal_close(fn_rehearsal *rehearsal)
         if (rehearsal->conns[side] != NULL)
             fn_conn_destroy(rehearsal->conns[side]);
     }
-    fn_warm_close(&rehearsal->warm);
+    fn_platform_warm_close(rehearsal->platform);
     rehearsal->open = false;
 }
 
@@ -116,8 +117,8 @@ static void carry(fn_rehearsal *rehearsal, uint32_t from, uint64_t now_ns)
         size_t bytes = fn_conn_transmit(rehearsal->conns[from], now_ns, rehearsal->sealed,
                                         sizeof rehearsal->sealed, &path);
         fn_datagram in = {.data = rehearsal->received, .capacity = sizeof rehearsal->received};
-        if (bytes == 0 ||
-            !fn_warm_carry(&rehearsal->warm, from, rehearsal->sealed, (uint32_t)bytes, &in))
+        if (bytes == 0 || !fn_platform_warm_carry(rehearsal->platform, from, rehearsal->sealed,
+                                                  (uint32_t)bytes, &in))
             return;
         fn_conn_receive(rehearsal->conns[to], now_ns, &rehearsal->paths[to], in.data, in.length);
         release(rehearsal);

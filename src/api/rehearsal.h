@@ -3,8 +3,8 @@
  *
  * At 60 packets a second the caches have forgotten, each time, the code that seals, sends, opens
  * and sorts a packet, and the kernel's code below it. A message there and back every 100 us, over
- * two sockets of our own (io/warm.h) and between two connections of our own, keeps all of it at
- * hand. Only while the endpoint spins; nothing of it leaves the machine.
+ * two sockets of our own (platform/platform.h) and between two connections of our own, keeps all of
+ * it at hand. Only while the endpoint spins; nothing of it leaves the machine.
  */
 #ifndef FN_API_REHEARSAL_H
 #define FN_API_REHEARSAL_H
@@ -17,13 +17,13 @@
 #include "core/event.h"
 #include "crypto/failure.h"
 #include "fastnet.h"
-#include "io/warm.h"
+#include "platform/platform.h"
 
 enum { FN_REHEARSAL_DATAGRAM_BYTES = 1472 };
 
 typedef struct fn_rehearsal {
     bool open;
-    fn_warm warm;
+    const fn_platform *platform;
     fn_pool pool;
     fn_events events;
     fn_conn *conns[2]; /* client, server; in memory of the endpoint's blocks */

@@ -5,7 +5,6 @@
 #include "api/endpoint.h"
 #include "api/stream.h"
 #include "base/bytes.h"
-#include "io/clock.h"
 
 #define PAUSE_NS_FIRST (500 * FN_NS_PER_MS)
 #define PAUSE_NS_MAX   FN_NS_PER_S /* with the next two: heard within 3 s of a server's return */
@@ -49,9 +48,9 @@ static void stop_connecting(FastNetEndpoint *endpoint, fn_rejoin *rejoin, bool c
     if (!rejoin->connecting)
         return;
     rejoin->connecting = false;
-    fn_poller_remove(&endpoint->poller, rejoin->tcp.handle);
+    fn_platform_tcp_unwatch(&endpoint->platform, &rejoin->tcp);
     if (close)
-        fn_tcp_abort(&rejoin->tcp);
+        fn_platform_tcp_abort(&endpoint->platform, &rejoin->tcp);
 }
 
 void fn_rejoin_free(FastNetEndpoint *endpoint, fn_peer *peer)
@@ -105,11 +104,12 @@ static void connect_again(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now
 {
     fn_io_error error;
     fn_rejoin *rejoin = peer->rejoin;
-    int code = fn_tcp_connect(&rejoin->tcp, &peer->remote, &error);
+    int code = fn_platform_tcp_connect(&endpoint->platform, &rejoin->tcp, &peer->remote, &error);
     if (code == FASTNET_OK) {
         rejoin->connecting = true;
-        code = fn_poller_add(&endpoint->poller, rejoin->tcp.handle,
-                             fn_token_make(FN_TOKEN_REJOIN, peer->id), FN_POLL_WRITE, &error);
+        code =
+            fn_platform_tcp_watch(&endpoint->platform, &rejoin->tcp,
+                                  fn_token_make(FN_TOKEN_REJOIN, peer->id), FN_POLL_WRITE, &error);
     }
     if (code == FASTNET_OK) {
         fn_timer_set(endpoint, &rejoin->timer, now_ns + TCP_TIMEOUT_NS);
@@ -144,7 +144,7 @@ static int shake_hands(FastNetEndpoint *endpoint, fn_peer *peer, fn_link *link, 
     const fn_handshake_target target = {
         .tls = rejoin->tls,
         .server_name = rejoin->server_name,
-        .unix_time_s = (int64_t)fn_clock_unix_seconds(),
+        .unix_time_s = (int64_t)fn_platform_unix_time_s(&endpoint->platform),
         .deadline_ns = now_ns + endpoint->config.given.handshake_timeout_ms * FN_NS_PER_MS,
         .receiver_id = peer->receiver_id,
         .session = rejoin->ticket,
@@ -164,7 +164,7 @@ static void connected(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
     fn_failure failure = {.text = "no memory for the handshake"};
     stop_connecting(endpoint, rejoin, false);
     fn_timer_set(endpoint, &rejoin->timer, FN_NEVER);
-    fn_tcp_set_nodelay(&rejoin->tcp, true);
+    fn_platform_tcp_set_nodelay(&endpoint->platform, &rejoin->tcp, true);
     fn_link *link = fn_link_create(endpoint, rejoin->tcp, &peer->remote, false);
     if (link != NULL && shake_hands(endpoint, peer, link, now_ns, &failure) == FASTNET_OK) {
         link->peer = peer->id;
@@ -185,7 +185,8 @@ void fn_rejoin_ready(FastNetEndpoint *endpoint, uint64_t token, uint64_t now_ns)
     fn_peer *peer = fn_peer_find_any(endpoint, (FastNetPeerId)fn_token_payload(token));
     if (peer == NULL || peer->rejoin == NULL || !peer->rejoin->connecting)
         return;
-    int code = fn_tcp_connect_result(&peer->rejoin->tcp, &peer->remote, &established, &error);
+    int code = fn_platform_tcp_connect_result(&endpoint->platform, &peer->rejoin->tcp,
+                                              &peer->remote, &established, &error);
     if (code == FASTNET_OK && established) {
         connected(endpoint, peer, now_ns);
     } else if (code != FASTNET_OK) {

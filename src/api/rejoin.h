@@ -18,7 +18,7 @@
 #include "api/peer.h"
 #include "api/timer.h"
 #include "crypto/tls_context.h"
-#include "io/tcp.h"
+#include "platform/tcp.h"
 
 typedef struct fn_rejoin {
     fn_timer timer;

@@ -36,14 +36,14 @@ static void silence_gets_a_connected_client_another_socket(void **state)
     net->to_server = test_connect_to(net, net->client, "127.0.0.1", NULL);
     net->to_client = test_await(net, net->server, FASTNET_EVENT_CONNECTED)->peer_id;
     test_await(net, net->client, FASTNET_EVENT_CONNECTED);
-    assert_true(net->client->datagrams.udp.connected);
+    assert_true(net->client->datagrams.connected);
     uint16_t port = fastnet_udp_port(net->client);
     block_udp(net, 1000);
     await_transport(net, FASTNET_TRANSPORT_TCP);
     assert_int_not_equal(fastnet_udp_port(net->client), port);
     block_udp(net, 0);
     await_transport(net, FASTNET_TRANSPORT_UDP);
-    assert_true(net->client->datagrams.udp.connected);
+    assert_true(net->client->datagrams.connected);
     assert_int_equal(fastnet_send(net->client, net->to_server, 0, "still here", 10), FASTNET_OK);
     bool arrived = false;
     while (!arrived) {
@@ -126,12 +126,12 @@ static void a_socket_that_reaches_nobody_is_not_used_again(void **state)
     (void)state;
     static const uint8_t nowhere[4] = {255, 255, 255, 255};
     test_net *net = udp_only();
-    fn_udp *udp = &net->client->datagrams.udp;
-    fn_address server = udp->peer;
+    fn_address *remote = &net->client->datagrams.remote;
+    fn_address server = *remote;
     leave(net);
-    udp->peer = fn_address_from_ipv4(nowhere, server.port);
+    *remote = fn_address_from_ipv4(nowhere, server.port);
     fn_datagrams_renew(net->client);
-    udp->peer = server;
+    *remote = server;
     test_net_connect(net);
     test_net_destroy(net);
 }

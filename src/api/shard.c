@@ -59,7 +59,7 @@ bool fn_shard_is_elsewhere(const FastNetEndpoint *endpoint, uint32_t receiver_id
 static void announce(FastNetEndpoint *endpoint, uint32_t index)
 {
     if (!atomic_exchange_explicit(&inbox_of(endpoint, index)->waiting, true, memory_order_release))
-        fn_poller_wake(&endpoint->shard.group->endpoints[index]->poller);
+        fn_platform_wake(&endpoint->shard.group->endpoints[index]->platform);
 }
 
 void fn_shard_hand_over(FastNetEndpoint *endpoint, fn_link *link)
@@ -80,7 +80,7 @@ void fn_shard_hand_over(FastNetEndpoint *endpoint, fn_link *link)
         endpoint->shard.handed_over++;
     } else {
         endpoint->shard.refused++;
-        fn_link_free(&endpoint->blocks.memory, link);
+        fn_link_free(endpoint, link);
     }
 }
 

@@ -28,8 +28,8 @@
 #include "fastnet.h"
 #include "fastnet/shards.h"
 #include "io/lock.h"
-#include "io/port.h"
-#include "io/udp.h"
+#include "platform/port_use.h"
+#include "platform/udp.h"
 
 enum {
     FN_SHARD_LINKS_MAX = 64,     /* in one inbox */

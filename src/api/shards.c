@@ -65,11 +65,11 @@ static int take_buffers(FastNetShards *shards)
 }
 
 /* What nobody took out any more. */
-static void empty_inbox(FastNetShards *shards, fn_shard_inbox *inbox)
+static void empty_inbox(FastNetShards *shards, fn_shard_inbox *inbox, FastNetEndpoint *endpoint)
 {
     fn_list_node *node;
     while ((node = fn_list_pop_front(&inbox->links)) != NULL)
-        fn_link_free(&shards->blocks.memory, FN_CONTAINER_OF(node, fn_link, work));
+        fn_link_free(endpoint, FN_CONTAINER_OF(node, fn_link, work));
     fn_tls_context_release(inbox->identity);
     fn_memory_free(&shards->blocks.memory, inbox->datagrams[0].data,
                    inbox->datagrams[0].capacity * (size_t)FN_SHARD_DATAGRAMS_MAX);
@@ -104,7 +104,7 @@ static int steer(const FastNetShards *shards, fn_failure *failure)
                             .first_value = SEALED};
     if (shards->count == 1)
         return FASTNET_OK;
-    int code = fn_steering_attach(&shards->endpoints[0]->datagrams.udp, &steering, &error);
+    int code = fn_steering_attach(&shards->endpoints[0]->system.udp, &steering, &error);
     return code == FASTNET_OK ? code : fn_failure_set(failure, code, "%s", error.text);
 }
 
@@ -153,7 +153,7 @@ static void free_shards(FastNetShards *shards)
 {
     fn_blocks blocks = shards->blocks;
     for (uint32_t i = 0; i < shards->count; i++)
-        empty_inbox(shards, &shards->inboxes[i]);
+        empty_inbox(shards, &shards->inboxes[i], shards->endpoints[i]);
     for (uint32_t i = shards->count; i-- > 0;)
         fn_endpoint_destroy(shards->endpoints[i]);
     fn_blocks_free(&blocks);

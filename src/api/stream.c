@@ -73,8 +73,8 @@ bool fn_stream_attach(FastNetEndpoint *endpoint, fn_peer *peer, fn_link *link, u
         peer->link = NULL;
     link->peer = peer->id;
     link->is_stream = true;
-    fn_tcp_set_nodelay(&link->tcp, true);
-    fn_tcp_set_unsent_max(&link->tcp, FN_STREAM_UNSENT_BYTES);
+    fn_platform_tcp_set_nodelay(&endpoint->platform, &link->tcp, true);
+    fn_platform_tcp_set_unsent_max(&endpoint->platform, &link->tcp, FN_STREAM_UNSENT_BYTES);
     fn_peer_touch(endpoint, peer);
     return true;
 }
@@ -215,9 +215,9 @@ static void push(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
                                             stream->out + stream->out_sent_bytes,
                                             stream->out_bytes - stream->out_sent_bytes);
         stream->out_sent_bytes += (uint32_t)written;
-        fn_link_transmit(link);
+        fn_link_transmit(endpoint, link);
     }
-    fn_link_transmit(link);
+    fn_link_transmit(endpoint, link);
     bool idle = stream->out_sent_bytes == stream->out_bytes && !fn_link_has_output(link);
     if (idle && !stream->idle)
         fn_peer_touch(endpoint, peer);

@@ -386,7 +386,7 @@ static void s7_a_length_out_of_range_ends_the_stream_not_the_session(void **stat
         fn_link *link = peer->stream->link;
         assert_int_equal(
             fn_handshake_stream_write(&link->handshake, fastnet_now_ns(), lengths[i], 2), 2);
-        fn_link_transmit(link);
+        fn_link_transmit(net->client, link);
         uint64_t end_ns = fastnet_now_ns() + TEST_TIMEOUT_MS * FN_NS_PER_MS;
         while (fn_peer_find(net->server, net->to_client)->stream != NULL) {
             assert_true(fastnet_now_ns() < end_ns);

@@ -99,7 +99,7 @@ FastNetResult fastnet_endpoint_socket_config(const FastNetEndpoint *endpoint,
     fn_udp_settings granted;
     if (endpoint == NULL || out == NULL)
         return FASTNET_ERR_ARGUMENT;
-    fn_udp_settings_get(&endpoint->datagrams.udp, &granted);
+    fn_platform_udp_settings(&endpoint->platform, &granted);
     *out = (FastNetSocketConfig){
         .receive_buffer_bytes = granted.receive_buffer_bytes,
         .send_buffer_bytes = granted.send_buffer_bytes,

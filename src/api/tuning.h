@@ -1,12 +1,12 @@
 /*
- * tuning.h: between FastNetSocketConfig and the settings of io/udp.h.
+ * tuning.h: between FastNetSocketConfig and the settings of platform/udp.h.
  */
 #ifndef FN_API_TUNING_H
 #define FN_API_TUNING_H
 
 #include "crypto/failure.h"
 #include "fastnet/tuning.h"
-#include "io/udp.h"
+#include "platform/udp.h"
 
 /* Checks and copies what the application asked for; NULL = the defaults. ERR_ARGUMENT. */
 int fn_tuning_read(const FastNetSocketConfig *given, fn_udp_settings *out, fn_failure *failure);

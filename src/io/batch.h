@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "io/handle.h"
+#include "platform/handle.h"
 
 enum {
     FN_BATCH_MAX = 64,

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "io/error.h"
+#include "platform/error.h"
 
 /*
  * Fills data with bytes fit for keys. May block once, early at boot. FASTNET_ERR_SYSTEM: the system

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "io/error.h"
+#include "platform/error.h"
 
 /*
  * Reads the whole file into the caller's buffer. FASTNET_ERR_NOT_FOUND: missing; FASTNET_ERR_LIMIT:

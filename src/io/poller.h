@@ -10,20 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "io/error.h"
-#include "io/handle.h"
-
-/* Interest, and readiness. A broken socket is reported as ready for both: use it and see. */
-#define FN_POLL_READ  1u
-#define FN_POLL_WRITE 2u
-
-/* Timeout of a wait without a deadline. */
-#define FN_POLL_FOREVER UINT64_MAX
-
-typedef struct fn_poll_event {
-    uint64_t token; /* as given when the socket was added */
-    uint32_t ready; /* FN_POLL_READ | FN_POLL_WRITE */
-} fn_poll_event;
+#include "platform/error.h"
+#include "platform/handle.h"
+#include "platform/readiness.h"
 
 /* Fields are private. */
 typedef struct fn_poller {

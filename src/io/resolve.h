@@ -11,20 +11,11 @@
 #include <stdint.h>
 
 #include "base/address.h"
-#include "io/error.h"
-
-#define FN_RESOLVE_ADDRESSES_MAX 8
-
-/* A lookup. Allocated with malloc, because the thread may outlive its owner. */
-typedef struct fn_resolve fn_resolve;
+#include "platform/error.h"
+#include "platform/resolve.h"
 
 /* Called once on the resolver thread when the result is there; typically wakes a poller. */
 typedef void (*fn_resolve_done)(void *context);
-
-typedef struct fn_resolve_result {
-    fn_address addresses[FN_RESOLVE_ADDRESSES_MAX]; /* in the order to try: families alternate */
-    size_t count;
-} fn_resolve_result;
 
 /*
  * Starts a lookup. A numeric host is finished on return and done (may be NULL) is not called for

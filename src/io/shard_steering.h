@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "io/error.h"
 #include "io/udp.h"
+#include "platform/error.h"
 
 /*
  * A datagram whose first byte, masked, has that value goes to the socket that the top bits of the

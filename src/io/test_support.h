@@ -13,8 +13,8 @@
 #include <poll.h>
 
 #include "base/address.h"
-#include "io/error.h"
-#include "io/handle.h"
+#include "platform/error.h"
+#include "platform/handle.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 

@@ -25,8 +25,9 @@ LAYERS = {
     "core": ({"base", "crypto"}, True),
     "p2p": ({"base", "crypto", "core"}, True),
     "assets": ({"base", "crypto"}, True),
-    "io": ({"base"}, False),
-    "api": ({"base", "crypto", "core", "p2p", "assets", "io"}, True),
+    "platform": ({"base"}, False),
+    "io": ({"base", "platform"}, False),
+    "api": ({"base", "crypto", "core", "p2p", "assets", "platform", "io"}, True),
 }
 SIMULATION = {"base", "crypto", "core", "p2p", "assets", "link"}
 

@@ -14,6 +14,8 @@ def files(root, top="", suffixes=None):
     for folder, folders, names in os.walk(os.path.join(root, top)):
         folders[:] = [name for name in folders if name not in SKIPPED_FOLDERS]
         for name in names:
+            if name in SKIPPED_FOLDERS:
+                continue  # `.git` is a file in a second working tree
             if suffixes is None or name.endswith(suffixes):
                 found.append(os.path.relpath(os.path.join(folder, name), root))
     return sorted(found)

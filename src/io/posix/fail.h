@@ -2,7 +2,7 @@
 #ifndef FN_IO_POSIX_FAIL_H
 #define FN_IO_POSIX_FAIL_H
 
-#include "io/error.h"
+#include "platform/error.h"
 
 /*
  * Writes the formatted sentence, and " (ENAME)" unless os_error is 0. Returns code, so that callers

@@ -5,10 +5,10 @@
 #include <stdbool.h>
 
 #include "base/address.h"
-#include "io/error.h"
-#include "io/handle.h"
-#include "io/port.h"
 #include "io/posix/sockaddr.h"
+#include "platform/error.h"
+#include "platform/handle.h"
+#include "platform/port_use.h"
 
 typedef struct fn_socket_options {
     const char *protocol; /* "UDP" or "TCP", for sentences */

@@ -1,6 +1,6 @@
 /* What every fallible function of this layer reports besides its FASTNET_* code. */
-#ifndef FN_IO_ERROR_H
-#define FN_IO_ERROR_H
+#ifndef FN_PLATFORM_ERROR_H
+#define FN_PLATFORM_ERROR_H
 
 #include "base/result.h"
 

@@ -1,6 +1,6 @@
 /* The operating system's name for a socket, without the operating system's header. */
-#ifndef FN_IO_HANDLE_H
-#define FN_IO_HANDLE_H
+#ifndef FN_PLATFORM_HANDLE_H
+#define FN_PLATFORM_HANDLE_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* Whether sockets may share a port. */
-#ifndef FN_IO_PORT_H
-#define FN_IO_PORT_H
+#ifndef FN_PLATFORM_PORT_USE_H
+#define FN_PLATFORM_PORT_USE_H
 
 typedef enum fn_port_use {
     FN_PORT_ALONE = 0, /* it is in use when anybody else has it, and for everybody else */
