@@ -213,8 +213,11 @@ typedef struct FastNetAddress {
 
 /*
  * Resolves a host name in the caller's way: write up to capacity numeric addresses (without
- * ports) and return how many, or a negative FastNetResult. Called on the polling thread; may
+ * ports) and return how many, or a negative FastNetResult. Called within fastnet_poll(); may
  * block only itself.
+ *
+ * It is asked for every name: the host of a connect, and the name that a server advertises for UDP.
+ * When only the latter has no address, the session runs over TCP.
  */
 typedef int32_t (*FastNetResolve)(void *user, const char *host, FastNetAddress *out,
                                   uint32_t capacity);
@@ -343,6 +346,8 @@ FASTNET_API void fastnet_endpoint_destroy(FastNetEndpoint *endpoint);
  * host is a name, an IPv4 or IPv6 address, or any of these with a port: "host:port", "[::1]:port"
  * (that port then wins). Several addresses of a name are tried in turn.
  * Owner:     options and all it points to are copied. options may be NULL.
+ * Places:    when ERROR or DISCONNECTED was delivered, the place of that peer is free: connect again
+ *            from its handler. A call that fails keeps nothing.
  * Returns:   OK; ERR_ARGUMENT; ERR_LIMIT (peers_max reached); ERR_CERTIFICATE (the roots file is
  *            missing or malformed); ERR_MEMORY; ERR_SYSTEM.
  * Hostile:   a server without a certificate that verifies gets nothing but a TLS ClientHello and an
@@ -376,8 +381,8 @@ FASTNET_API FastNetResult fastnet_reject(FastNetEndpoint *endpoint, FastNetPeerI
  * Ends a session: delivers queued reliable messages first (at most linger_ms), then says goodbye
  * with code and text, which the other side's DISCONNECTED event carries.
  *
- * The work goes on inside later polls; the peer is not mentioned again, and its slot is reused when
- * done. text may be NULL.
+ * The work goes on inside later polls; the peer is not mentioned again, and it counts towards
+ * peers_max until it is done. text may be NULL.
  * Returns:   OK; ERR_PEER.
  */
 FASTNET_API FastNetResult fastnet_disconnect(FastNetEndpoint *endpoint, FastNetPeerId peer,

@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "core/ids.h"
 
 /* field, smallest, largest */
 #define RANGE_MAP(X)                                            \
@@ -307,6 +308,13 @@ int fn_config_read_options(const FastNetConnectOptions *given, FastNetConnectOpt
     int result = fn_config_read_sized(given, given->struct_size, out, sizeof *out, sizeof *out,
                                       "FastNetConnectOptions", failure);
     return result == FASTNET_OK ? check_options(out, failure) : result;
+}
+
+/* --- the table of peers --- */
+
+uint32_t fn_config_peer_rows(const fn_config *config)
+{
+    return fn_min_u32(2 * config->given.peers_max, FN_SLOTS_MAX);
 }
 
 /* --- memory of one connection --- */

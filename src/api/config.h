@@ -53,6 +53,10 @@ int fn_config_read_options(const FastNetConnectOptions *given, FastNetConnectOpt
 int fn_config_read_sized(const void *given, uint32_t given_bytes, void *ours, uint32_t our_bytes,
                          uint32_t first_version_bytes, const char *what, fn_failure *failure);
 
+/* Rows of the table of peers: above peers_max those that the application knows to have ended, whose
+ * texts and payloads it may still look at. Their places are free. */
+uint32_t fn_config_peer_rows(const fn_config *config);
+
 /* Of the pool: what each connection is promised, and the most it can hold. */
 size_t fn_config_connection_floor_bytes(const fn_config *config);
 size_t fn_config_connection_cap_bytes(const fn_config *config);

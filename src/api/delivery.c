@@ -47,10 +47,12 @@ static void give_back(FastNetEndpoint *endpoint, fn_peer *peer, const fn_event *
 static void forget(FastNetEndpoint *endpoint, fn_peer *peer)
 {
     peer->released = true;
-    if (peer->state == FN_PEER_FAILED)
+    if (peer->state == FN_PEER_FAILED) {
         fn_peer_retire(endpoint, peer, endpoint->now_ns);
-    else
-        fn_peer_touch(endpoint, peer); /* a dead session retires when it is flushed */
+        return;
+    }
+    fn_peer_touch(endpoint, peer); /* a dead session retires when it is flushed */
+    fn_peer_part(endpoint, peer, endpoint->now_ns);
 }
 
 static void release(FastNetEndpoint *endpoint, const fn_event *event)
@@ -97,7 +99,8 @@ static void copy_text(fn_peer *peer, const fn_event *event)
     peer->text[bytes] = '\0';
 }
 
-static void convert_end(FastNetEvent *out, fn_peer *peer, const fn_event *event)
+static void convert_end(FastNetEndpoint *endpoint, FastNetEvent *out, fn_peer *peer,
+                        const fn_event *event)
 {
     if (event->type == FN_EVENT_CLOSED) {
         copy_text(peer, event);
@@ -110,6 +113,7 @@ static void convert_end(FastNetEvent *out, fn_peer *peer, const fn_event *event)
     out->error_code = peer->error_code;
     out->app_code = peer->app_code;
     peer->ended = true;
+    fn_peer_give_place_up(endpoint, peer);
     set_text(out, peer);
 }
 
@@ -120,7 +124,8 @@ static void convert_payload(FastNetEvent *out, const fn_event *event)
     out->channel = event->channel;
 }
 
-static void convert(FastNetEvent *out, fn_peer *peer, const fn_event *event)
+static void convert(FastNetEndpoint *endpoint, FastNetEvent *out, fn_peer *peer,
+                    const fn_event *event)
 {
     switch (event->type) {
     case FN_EVENT_CONNECTED:
@@ -149,7 +154,7 @@ static void convert(FastNetEvent *out, fn_peer *peer, const fn_event *event)
         out->path = (uint8_t)fn_peer_path_kind(peer, event->path);
         break;
     default:
-        convert_end(out, peer, event);
+        convert_end(endpoint, out, peer, event);
         break;
     }
 }
@@ -177,7 +182,7 @@ static bool deliver(FastNetEndpoint *endpoint, const fn_event *event, FastNetEve
     out->peer_id = peer->id;
     out->time_ns = event->time_ns;
     out->user = peer->user;
-    convert(out, peer, event);
+    convert(endpoint, out, peer, event);
     return true;
 }
 

@@ -216,14 +216,39 @@ void fn_outgoing_ready(FastNetEndpoint *endpoint, uint64_t token, uint64_t now_n
 
 /* --- names --- */
 
-static int start_resolve(FastNetEndpoint *endpoint, fn_peer *peer, const char *host, uint16_t port,
-                         fn_io_error *error)
+/* The name that is being looked up. */
+static const char *wanted_host(const fn_peer *peer)
 {
-    fn_platform_resolve_release(&endpoint->platform, peer->outgoing->resolve);
-    peer->outgoing->resolve = fn_platform_resolve_start(&endpoint->platform, host, port, error);
-    if (peer->outgoing->resolve == NULL)
-        return error->code;
-    fn_list_push_back(&endpoint->peers.resolving, &peer->listed);
+    return peer->state == FN_PEER_LOCATING ? peer->outgoing->udp_host : peer->outgoing->host;
+}
+
+static uint16_t wanted_port(const fn_peer *peer)
+{
+    return peer->state == FN_PEER_LOCATING ? peer->outgoing->udp_port : peer->outgoing->port;
+}
+
+/* Numeric hosts are resolved at once; the application's resolver is asked when the peer's timer
+ * fires, within a poll. Until deadline_ns, at the latest, there is an answer. */
+static int start_resolve(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns,
+                         uint64_t deadline_ns, fn_io_error *error)
+{
+    fn_address numeric;
+    fn_outgoing *outgoing = peer->outgoing;
+    const char *host = wanted_host(peer);
+    outgoing->deadline_ns = deadline_ns;
+    outgoing->ask_application =
+        endpoint->config.given.resolve != NULL && !fn_address_parse_host(host, &numeric);
+    bool ready = outgoing->ask_application;
+    if (!ready) {
+        fn_platform_resolve_release(&endpoint->platform, outgoing->resolve);
+        outgoing->resolve =
+            fn_platform_resolve_start(&endpoint->platform, host, wanted_port(peer), error);
+        if (outgoing->resolve == NULL)
+            return error->code;
+        fn_list_push_back(&endpoint->peers.resolving, &peer->listed);
+        ready = fn_platform_resolve_finished(&endpoint->platform, outgoing->resolve);
+    }
+    fn_timer_set(endpoint, &peer->timer, ready ? now_ns : deadline_ns);
     return FASTNET_OK;
 }
 
@@ -234,14 +259,15 @@ static void drop_link(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
     fn_link_detach(endpoint, link);
 }
 
-/* The session begins: WELCOME told the port, and host is where it is. */
-static void start_session(FastNetEndpoint *endpoint, fn_peer *peer, fn_address udp, uint64_t now_ns)
+/* The session begins. udp: where WELCOME said that it is; NULL = nobody knows, so TCP is asked for
+ * at once. */
+static void start_session(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address *udp,
+                          uint64_t now_ns)
 {
     fn_link *link = peer->link;
-    udp.port = peer->outgoing->udp_port;
-    int code = fn_datagrams_prepare(endpoint, &udp);
+    int code = udp != NULL ? fn_datagrams_prepare(endpoint, udp) : FASTNET_OK;
     if (code == FASTNET_OK)
-        code = fn_session_start(endpoint, peer, &udp, now_ns);
+        code = fn_session_start(endpoint, peer, udp, now_ns);
     if (code == FASTNET_OK)
         code = fn_rejoin_start(endpoint, peer, peer->outgoing->tls, peer->outgoing->server_name);
     if (code == FASTNET_OK) {
@@ -262,24 +288,63 @@ static const fn_address *same_family(const fn_resolve_result *result, const fn_a
     return &result->addresses[0];
 }
 
-static void name_resolved(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+/* Outside of the link's own callbacks: it may have to be freed. */
+static void begin_session(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address *udp,
+                          uint64_t now_ns)
+{
+    fn_link *link = peer->link;
+    start_session(endpoint, peer, udp, now_ns);
+    if (link != NULL)
+        fn_link_settle(endpoint, link, now_ns);
+}
+
+/* The advertised name leads nowhere. TCP needs none. */
+static void go_without_udp(FastNetEndpoint *endpoint, fn_peer *peer, int code, const char *why,
+                           uint64_t now_ns)
+{
+    char line[FN_REPORT_BYTES];
+    fn_text text = fn_text_make(line, sizeof line);
+    fn_text_add(&text, "the server's UDP address: ");
+    fn_text_add(&text, why);
+    if (endpoint->config.given.transport == FASTNET_TRANSPORT_UDP) {
+        fn_link_abandon(endpoint, peer->link, now_ns);
+        fn_peer_fail(endpoint, peer, code, 0, line, now_ns);
+        return;
+    }
+    fn_log_write(&endpoint->report.log, FN_LOG_WARNING, line);
+    begin_session(endpoint, peer, NULL, now_ns);
+}
+
+static void not_resolved(FastNetEndpoint *endpoint, fn_peer *peer, int code, const char *why,
+                         uint64_t now_ns)
+{
+    if (peer->state == FN_PEER_LOCATING)
+        go_without_udp(endpoint, peer, code, why, now_ns);
+    else
+        fail(endpoint, peer, code, "cannot connect: ", why, now_ns);
+}
+
+static void resolved(FastNetEndpoint *endpoint, fn_peer *peer, const fn_resolve_result *result,
+                     uint64_t now_ns)
+{
+    if (peer->state == FN_PEER_LOCATING) {
+        begin_session(endpoint, peer, same_family(result, &peer->remote), now_ns);
+        return;
+    }
+    peer->outgoing->addresses = *result;
+    start_connecting(endpoint, peer, now_ns);
+}
+
+static void look_up_finished(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
 {
     fn_io_error error;
     fn_resolve_result result;
-    fn_outgoing *outgoing = peer->outgoing;
     fn_list_remove(&peer->listed);
-    if (fn_platform_resolve_get(&endpoint->platform, outgoing->resolve, &result, &error) !=
-        FASTNET_OK) {
-        fail(endpoint, peer, error.code, "cannot connect: ", error.text, now_ns);
-    } else if (peer->state == FN_PEER_LOCATING) {
-        fn_link *link = peer->link;
-        start_session(endpoint, peer, *same_family(&result, &peer->remote), now_ns);
-        if (link != NULL)
-            fn_link_settle(endpoint, link, now_ns);
-    } else {
-        outgoing->addresses = result;
-        start_connecting(endpoint, peer, now_ns);
-    }
+    if (fn_platform_resolve_get(&endpoint->platform, peer->outgoing->resolve, &result, &error) ==
+        FASTNET_OK)
+        resolved(endpoint, peer, &result, now_ns);
+    else
+        not_resolved(endpoint, peer, error.code, error.text, now_ns);
 }
 
 void fn_outgoing_resolved(FastNetEndpoint *endpoint, uint64_t now_ns)
@@ -290,55 +355,71 @@ void fn_outgoing_resolved(FastNetEndpoint *endpoint, uint64_t now_ns)
         fn_peer *peer = FN_CONTAINER_OF(node, fn_peer, listed);
         next = fn_list_next(resolving, node);
         if (fn_platform_resolve_finished(&endpoint->platform, peer->outgoing->resolve))
-            name_resolved(endpoint, peer, now_ns);
+            look_up_finished(endpoint, peer, now_ns);
+    }
+}
+
+static void read_answers(const FastNetAddress *out, int32_t count, uint16_t port,
+                         fn_resolve_result *result)
+{
+    char text[sizeof out->text + 1];
+    for (int32_t i = 0; i < count && i < FN_RESOLVE_ADDRESSES_MAX; i++) {
+        fn_address *address = &result->addresses[result->count];
+        memcpy(text, out[i].text, sizeof out->text);
+        text[sizeof out->text] = '\0';
+        if (!fn_address_parse_host(text, address))
+            continue;
+        address->port = port;
+        result->count++;
     }
 }
 
 /* The application's own resolver: numeric addresses without ports. */
 static void ask_application(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
 {
+    char line[FN_REPORT_BYTES];
     FastNetAddress out[FN_RESOLVE_ADDRESSES_MAX];
-    fn_outgoing *outgoing = peer->outgoing;
+    fn_resolve_result result = {.count = 0};
+    FastNetPeerId id = peer->id;
     const FastNetConfig *given = &endpoint->config.given;
-    outgoing->called_resolve = true;
+    const char *host = wanted_host(peer);
+    peer->outgoing->ask_application = false;
     memset(out, 0, sizeof out);
-    int32_t count =
-        given->resolve(given->resolve_user, outgoing->host, out, FN_RESOLVE_ADDRESSES_MAX);
-    if (peer->outgoing != outgoing)
+    int32_t count = given->resolve(given->resolve_user, host, out, FN_RESOLVE_ADDRESSES_MAX);
+    if (fn_peer_find_any(endpoint, id) == NULL)
         return; /* it disconnected the peer */
-    for (int32_t i = 0; i < count && i < FN_RESOLVE_ADDRESSES_MAX; i++) {
-        fn_address *address = &outgoing->addresses.addresses[outgoing->addresses.count];
-        out[i].text[sizeof out[i].text - 1] = '\0';
-        if (!fn_address_parse_host(out[i].text, address))
-            continue;
-        address->port = outgoing->port;
-        outgoing->addresses.count++;
+    read_answers(out, count, wanted_port(peer), &result);
+    if (result.count > 0) {
+        resolved(endpoint, peer, &result, now_ns);
+        return;
     }
-    if (outgoing->addresses.count == 0)
-        fail(endpoint, peer, FASTNET_ERR_ADDRESS, "the resolver has no address for ",
-             outgoing->host, now_ns);
-    else
-        start_connecting(endpoint, peer, now_ns);
+    fn_text text = fn_text_make(line, sizeof line);
+    fn_text_add(&text, "the resolver has no address for ");
+    fn_text_add(&text, host);
+    not_resolved(endpoint, peer, FASTNET_ERR_ADDRESS, line, now_ns);
 }
 
 /* --- time --- */
 
 static void timed_out(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
 {
+    char line[FN_REPORT_BYTES];
+    fn_text text = fn_text_make(line, sizeof line);
     if (peer->state == FN_PEER_CONNECTING) {
         fail(endpoint, peer, FASTNET_ERR_TIMEOUT, "no answer in time from the TLS port of ",
              peer->outgoing->host, now_ns);
-    } else {
-        fail(endpoint, peer, FASTNET_ERR_ADDRESS,
-             "the name did not resolve in time: ", peer->outgoing->host, now_ns);
+        return;
     }
+    fn_list_remove(&peer->listed);
+    fn_text_add(&text, "the name did not resolve in time: ");
+    fn_text_add(&text, wanted_host(peer));
+    not_resolved(endpoint, peer, FASTNET_ERR_ADDRESS, line, now_ns);
 }
 
 void fn_outgoing_tick(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
 {
     fn_outgoing *outgoing = peer->outgoing;
-    bool ask = peer->state == FN_PEER_RESOLVING && outgoing->resolve == NULL;
-    if (ask && !outgoing->called_resolve)
+    if (outgoing->ask_application)
         ask_application(endpoint, peer, now_ns);
     else if (now_ns >= outgoing->deadline_ns)
         timed_out(endpoint, peer, now_ns);
@@ -348,22 +429,36 @@ void fn_outgoing_tick(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
 
 /* --- TLS --- */
 
+/* As long as for UDP itself, a name is waited for no longer than until TCP would be tried. */
+static uint64_t locate_deadline_ns(const FastNetEndpoint *endpoint, const fn_outgoing *outgoing,
+                                   uint64_t now_ns)
+{
+    const FastNetConfig *given = &endpoint->config.given;
+    if (given->transport == FASTNET_TRANSPORT_UDP)
+        return outgoing->deadline_ns;
+    return fn_min_u64(outgoing->deadline_ns, now_ns + given->udp_timeout_ms * FN_NS_PER_MS);
+}
+
 static void established(FastNetEndpoint *endpoint, fn_link *link, fn_peer *peer, uint64_t now_ns)
 {
     const fn_handshake_result *result = fn_handshake_get_result(&link->handshake);
+    fn_outgoing *outgoing = peer->outgoing;
     fn_address udp = link->remote;
     fn_io_error error;
-    peer->outgoing->udp_port = result->udp_port;
+    outgoing->udp_port = result->udp_port;
     if (result->udp_host[0] == '\0' || fn_address_parse_host(result->udp_host, &udp)) {
-        start_session(endpoint, peer, udp, now_ns);
+        udp.port = result->udp_port;
+        start_session(endpoint, peer, &udp, now_ns);
         return;
     }
     set_state(peer, FN_PEER_LOCATING);
-    fn_timer_set(endpoint, &peer->timer, peer->outgoing->deadline_ns);
-    int code = start_resolve(endpoint, peer, result->udp_host, result->udp_port, &error);
-    if (code != FASTNET_OK) {
-        drop_link(endpoint, link, now_ns);
-        fail(endpoint, peer, code, "the server's UDP address: ", error.text, now_ns);
+    fn_report_copy(outgoing->udp_host, sizeof outgoing->udp_host, result->udp_host);
+    int code = start_resolve(endpoint, peer, now_ns,
+                             locate_deadline_ns(endpoint, outgoing, now_ns), &error);
+    if (code != FASTNET_OK) { /* within the link's callback: the rest is the tick's to do */
+        fn_log_write(&endpoint->report.log, FN_LOG_WARNING, error.text);
+        outgoing->deadline_ns = now_ns;
+        fn_timer_set(endpoint, &peer->timer, now_ns);
     }
 }
 
@@ -421,24 +516,12 @@ static int fill(FastNetEndpoint *endpoint, fn_outgoing *outgoing, const char *ho
     return outgoing->tls != NULL ? FASTNET_OK : failure->code;
 }
 
-/* Numeric hosts are resolved at once; the application's resolver is asked in the next poll. */
 static int begin(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns, fn_failure *failure)
 {
     fn_io_error error;
-    fn_address address;
-    fn_outgoing *outgoing = peer->outgoing;
-    assert(outgoing != NULL);
-    bool own =
-        endpoint->config.given.resolve != NULL && !fn_address_parse_host(outgoing->host, &address);
-    if (!own) {
-        int code = start_resolve(endpoint, peer, outgoing->host, outgoing->port, &error);
-        if (code != FASTNET_OK)
-            return fn_failure_set(failure, code, "%s", error.text);
-    }
-    bool ready = own || fn_platform_resolve_finished(&endpoint->platform, outgoing->resolve);
-    outgoing->deadline_ns = now_ns + RESOLVE_TIMEOUT_NS;
-    fn_timer_set(endpoint, &peer->timer, ready ? now_ns : outgoing->deadline_ns);
-    return FASTNET_OK;
+    assert(peer->outgoing != NULL);
+    int code = start_resolve(endpoint, peer, now_ns, now_ns + RESOLVE_TIMEOUT_NS, &error);
+    return code == FASTNET_OK ? code : fn_failure_set(failure, code, "%s", error.text);
 }
 
 int fn_outgoing_start(FastNetEndpoint *endpoint, const char *host, uint16_t port,
@@ -449,7 +532,8 @@ int fn_outgoing_start(FastNetEndpoint *endpoint, const char *host, uint16_t port
     fn_peer *peer = fn_peer_take(endpoint, FN_PEER_RESOLVING, true);
     if (peer == NULL) {
         return fn_report_error(&endpoint->report, FN_LOG_WARNING, FASTNET_ERR_LIMIT,
-                               "cannot connect: peers_max is reached");
+                               "cannot connect: peers_max is reached (a peer that was disconnected "
+                               "counts until it has said goodbye)");
     }
     peer->user = options->user;
     peer->outgoing = fn_allocator_zeroed(&endpoint->blocks.memory, sizeof *peer->outgoing);
@@ -459,7 +543,7 @@ int fn_outgoing_start(FastNetEndpoint *endpoint, const char *host, uint16_t port
     if (code == FASTNET_OK)
         code = begin(endpoint, peer, now_ns, &failure);
     if (code != FASTNET_OK) {
-        fn_peer_retire(endpoint, peer, now_ns);
+        fn_peer_discard(endpoint, peer, now_ns);
         return fn_report_error(&endpoint->report, FN_LOG_WARNING, code, failure.text);
     }
     *out_peer = peer->id;

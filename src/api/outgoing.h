@@ -34,8 +34,9 @@ typedef struct fn_outgoing {
     char host[FN_HOST_TEXT_BYTES];
     char server_name[FN_HOST_TEXT_BYTES];
     uint16_t port;
-    uint16_t udp_port;   /* LOCATING */
-    bool called_resolve; /* the application's resolver was asked */
+    char udp_host[FN_HOST_TEXT_BYTES]; /* LOCATING */
+    uint16_t udp_port;                 /* likewise */
+    bool ask_application; /* its resolver is asked at the next tick */
     bool full_handshake; /* does not resume */
     uint32_t token_bytes;
     uint8_t token[FASTNET_TOKEN_BYTES_MAX];

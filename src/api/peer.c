@@ -16,19 +16,20 @@
 int fn_peers_init(FastNetEndpoint *endpoint)
 {
     fn_peers *peers = &endpoint->peers;
-    uint32_t peers_max = endpoint->config.given.peers_max;
+    uint32_t row_count = fn_config_peer_rows(&endpoint->config);
     uint8_t seed[FN_MAP_SEED_BYTES];
-    void *slots = fn_blocks_take(&endpoint->blocks, fn_slots_memory_bytes(peers_max), true);
-    void *ids = fn_blocks_take(&endpoint->blocks, fn_ids_memory_bytes(peers_max), true);
-    peers->rows = fn_blocks_take(&endpoint->blocks, peers_max * sizeof(fn_peer), true);
+    void *slots = fn_blocks_take(&endpoint->blocks, fn_slots_memory_bytes(row_count), true);
+    void *ids = fn_blocks_take(&endpoint->blocks, fn_ids_memory_bytes(row_count), true);
+    peers->rows = fn_blocks_take(&endpoint->blocks, row_count * sizeof(fn_peer), true);
     if (slots == NULL || ids == NULL || peers->rows == NULL)
         return FASTNET_ERR_MEMORY;
     fn_random_fill(&endpoint->random, seed, sizeof seed);
-    fn_slots_init(&peers->slots, slots, peers_max);
-    fn_ids_init(&peers->ids, ids, peers_max, endpoint->shard.index, endpoint->shard.bits, seed);
+    fn_slots_init(&peers->slots, slots, row_count);
+    fn_ids_init(&peers->ids, ids, row_count, endpoint->shard.index, endpoint->shard.bits, seed);
     fn_list_init(&peers->dirty);
     fn_list_init(&peers->quiet);
     fn_list_init(&peers->resolving);
+    fn_list_init(&peers->parting);
     fn_list_init(&peers->retired);
     return FASTNET_OK;
 }
@@ -44,10 +45,34 @@ static void timer_fired(FastNetEndpoint *endpoint, fn_timer *timer, uint64_t now
         fn_outgoing_tick(endpoint, peer, now_ns);
 }
 
+static void free_row(FastNetEndpoint *endpoint, fn_peer *peer)
+{
+    fn_list_remove(&peer->listed);
+    fn_peer_free_token(endpoint, peer);
+    fn_slots_release(&endpoint->peers.slots, peer->id);
+    peer->state = FN_PEER_FREE;
+}
+
+/* Sessions, and their memory, stay as many as there are places. */
+static void shorten_goodbye(FastNetEndpoint *endpoint, uint32_t rows_max, uint64_t now_ns)
+{
+    fn_peers *peers = &endpoint->peers;
+    fn_list_node *node = fn_list_front(&peers->parting);
+    if (node == NULL || fn_slots_live_count(&peers->slots) <= rows_max)
+        return;
+    fn_peer *peer = FN_CONTAINER_OF(node, fn_peer, listed);
+    fn_peer_retire(endpoint, peer, now_ns);
+    free_row(endpoint, peer);
+}
+
 fn_peer *fn_peer_take(FastNetEndpoint *endpoint, fn_peer_state state, bool is_client)
 {
     fn_peers *peers = &endpoint->peers;
     uint32_t slot;
+    uint32_t peers_max = endpoint->config.given.peers_max;
+    if (peers->placed_count >= peers_max)
+        return NULL;
+    shorten_goodbye(endpoint, peers_max - 1, endpoint->now_ns);
     FastNetPeerId id = fn_slots_take(&peers->slots);
     if (id == 0 || !fn_slots_find(&peers->slots, id, &slot))
         return NULL;
@@ -57,6 +82,8 @@ fn_peer *fn_peer_take(FastNetEndpoint *endpoint, fn_peer_state state, bool is_cl
     peer->id = id;
     peer->state = state;
     peer->is_client = is_client;
+    peer->placed = true;
+    peers->placed_count++;
     return peer;
 }
 
@@ -179,6 +206,7 @@ void fn_peer_retire(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
     if (peer->state == FN_PEER_RETIRED)
         return;
     fn_peer_set_connected(endpoint, peer, false);
+    fn_peer_give_place_up(endpoint, peer);
     fn_timer_set(endpoint, &peer->timer, FN_NEVER);
     fn_list_remove(&peer->dirty);
     fn_list_remove(&peer->listed);
@@ -200,10 +228,25 @@ void fn_peer_retire(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
 void fn_peers_sweep(FastNetEndpoint *endpoint)
 {
     fn_list_node *node;
-    while ((node = fn_list_pop_front(&endpoint->peers.retired)) != NULL) {
-        fn_peer *peer = FN_CONTAINER_OF(node, fn_peer, listed);
-        fn_peer_free_token(endpoint, peer);
-        fn_slots_release(&endpoint->peers.slots, peer->id);
-        peer->state = FN_PEER_FREE;
-    }
+    while ((node = fn_list_pop_front(&endpoint->peers.retired)) != NULL)
+        free_row(endpoint, FN_CONTAINER_OF(node, fn_peer, listed));
+}
+
+void fn_peer_give_place_up(FastNetEndpoint *endpoint, fn_peer *peer)
+{
+    endpoint->peers.placed_count -= peer->placed ? 1 : 0;
+    peer->placed = false;
+}
+
+void fn_peer_part(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_peer_give_place_up(endpoint, peer);
+    fn_list_push_back(&endpoint->peers.parting, &peer->listed);
+    shorten_goodbye(endpoint, endpoint->config.given.peers_max, now_ns);
+}
+
+void fn_peer_discard(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_peer_retire(endpoint, peer, now_ns);
+    free_row(endpoint, peer);
 }

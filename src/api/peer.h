@@ -11,6 +11,10 @@
  *   FAILED      nothing is left but the ERROR event
  *   RETIRED     invisible; the slot is freed when the next poll begins
  *
+ * peers_max counts places. A peer gives its place up when its end was delivered, or when it retires;
+ * its row stays as long as the application may look at what was delivered, and while its session
+ * still answers, as long as nobody needs the row.
+ *
  * A peer that is `muted` was ended by the application: it is not mentioned again and cannot be
  * found.
  */
@@ -50,7 +54,7 @@ typedef struct fn_peer {
     fn_timer timer;
     fn_list_node dirty;  /* may have something to transmit */
     fn_list_node quiet;  /* has transmitted all it may: its state and deadline are looked at next */
-    fn_list_node listed; /* resolving, or retired */
+    fn_list_node listed; /* resolving, parting, or retired */
     FastNetPeerId id;
     uint32_t receiver_id; /* ours; 0 = none drawn */
     fn_peer_state state;
@@ -59,6 +63,7 @@ typedef struct fn_peer {
     bool mentioned; /* CONNECT_REQUEST or CONNECTED was delivered: an end must be told */
     bool announced; /* CONNECTED was delivered */
     bool connected; /* the session is: counted, and broadcast to */
+    bool placed;    /* counts towards peers_max */
     bool ended;     /* the last event was delivered */
     bool released;  /* and its payload is not used any more */
     void *user;
@@ -93,16 +98,18 @@ typedef struct fn_peers {
     fn_ids ids;
     fn_peer *rows; /* one per slot */
     uint32_t connected_count;
+    uint32_t placed_count;
     fn_list dirty;
     fn_list quiet;
     fn_list resolving;
+    fn_list parting; /* released, the oldest first; their sessions still answer */
     fn_list retired;
 } fn_peers;
 
 /* Takes memory from the endpoint's blocks. ERR_MEMORY. */
 int fn_peers_init(FastNetEndpoint *endpoint);
 
-/* A cleared peer with a new id; NULL when all slots are taken. */
+/* A cleared peer with a new id; NULL when all places are taken. */
 fn_peer *fn_peer_take(FastNetEndpoint *endpoint, fn_peer_state state, bool is_client);
 
 /* The peer that the application may talk about; NULL for a stale id, a muted or a retired one. */
@@ -147,5 +154,15 @@ void fn_peer_free_token(FastNetEndpoint *endpoint, fn_peer *peer);
 /* Frees all it has but what delivered events point at and the slot: the next sweep frees those. */
 void fn_peer_retire(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
 void fn_peers_sweep(FastNetEndpoint *endpoint);
+
+/* The application knows that it has ended: its place is free. */
+void fn_peer_give_place_up(FastNetEndpoint *endpoint, fn_peer *peer);
+
+/* Its last event was used up, and its session still says goodbye: it goes first when a row is
+ * wanted. */
+void fn_peer_part(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
+
+/* Takes back a peer that nobody has heard of, slot and all. */
+void fn_peer_discard(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
 
 #endif

@@ -21,9 +21,12 @@ static uint64_t ms_or_never(uint32_t ms)
 /* Only a client looks for another way than UDP. */
 static uint64_t stream_after_ns(const FastNetConfig *given, const fn_peer *peer)
 {
+    bool knows_udp = (peer->path_known & 1u) != 0;
     if (!peer->is_client || given->transport == FASTNET_TRANSPORT_UDP)
         return FN_NEVER;
-    return given->transport == FASTNET_TRANSPORT_TCP ? 0 : given->udp_timeout_ms * FN_NS_PER_MS;
+    return given->transport == FASTNET_TRANSPORT_TCP || !knows_udp
+               ? 0
+               : given->udp_timeout_ms * FN_NS_PER_MS;
 }
 
 /* A client's ping is enough for both, and it is the client that has to find out: a server asks only
@@ -87,6 +90,8 @@ int fn_session_start(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address 
         return FASTNET_ERR_STATE;
     const fn_handshake_result *result = fn_handshake_get_result(handshake);
     endpoint->counters.handshakes_resumed += result->resumed;
+    if (first_path != NULL)
+        fn_peer_set_path(peer, 0, first_path);
     fn_conn_config config = conn_config(endpoint, peer, result, &secrets);
     int code = create_conn(endpoint, peer, &config, now_ns);
     memcpy(peer->attach_key, secrets.attach_key, sizeof peer->attach_key);
@@ -98,8 +103,6 @@ int fn_session_start(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address 
     peer->application_build = result->application_build;
     fn_report_copy(peer->certificate_subject, sizeof peer->certificate_subject,
                    result->certificate_subject);
-    if (first_path != NULL)
-        fn_peer_set_path(peer, 0, first_path);
     peer->state = FN_PEER_SESSION;
     fn_peer_touch(endpoint, peer);
     return FASTNET_OK;

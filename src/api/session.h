@@ -13,7 +13,8 @@
 
 /*
  * Takes the secrets out of the peer's handshake and builds its connection. first_path: where a
- * client sends to; NULL for a server, which learns it from the first datagram that opens.
+ * client sends to, NULL when it does not know and TCP has to do; NULL for a server, which learns it
+ * from the first datagram that opens.
  * ERR_MEMORY: neither the allocator nor the pool has room.
  */
 int fn_session_start(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address *first_path,

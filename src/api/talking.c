@@ -87,6 +87,8 @@ static void give_up(FastNetEndpoint *endpoint, fn_peer *peer, uint32_t code, con
 {
     if (peer->state == FN_PEER_DECIDING)
         fn_incoming_refuse(endpoint, peer, code, text, now_ns);
+    else if (peer->outgoing != NULL)
+        fn_peer_discard(endpoint, peer, now_ns); /* no event has told of it */
     else if (!peer->ended)
         fn_peer_retire(endpoint, peer, now_ns);
 }
