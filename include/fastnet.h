@@ -248,14 +248,15 @@ typedef struct FastNetConfig {
     uint16_t tls_port;              /* host order; with listen: 0 = any */
     bool listen;                    /* accept clients; needs a certificate */
     bool connect_requests;          /* raise CONNECT_REQUEST instead of accepting everyone */
-    const char *bind_address;       /* NULL = every address, IPv4 and IPv6: each client is answered
-                                       from the one that it connected to, unless another is
-                                       advertised */
+    const char *bind_address;       /* where UDP and TLS are bound, a client's TLS connections too:
+                                       "192.0.2.1", "2001:db8::1", "fe80::1%eth0". NULL = every
+                                       address, IPv4 and IPv6: each client is answered from the one
+                                       that it connected to, unless another is advertised */
     const char *certificate_path;   /* PEM chain, leaf first */
     const char *private_key_path;   /* PEM */
     const char *trusted_roots_path; /* PEM; NULL = FASTNET_CA_FILE, else the system's roots */
-    const char *advertised_address; /* "host" or "host:port" told to clients as the UDP address;
-                                       NULL = as seen */
+    const char *advertised_address; /* "host", "host:port" or ":port" told to clients as the UDP
+                                       address; what is missing, and NULL, = as seen */
     const char *application_id;     /* both sides must agree; NULL = "" */
     uint32_t application_build;     /* shown to the server, not compared; see fastnet_peer_info() */
     uint32_t channel_count;         /* 4 */
@@ -346,12 +347,11 @@ FASTNET_API void fastnet_endpoint_destroy(FastNetEndpoint *endpoint);
  * host is a name, an IPv4 or IPv6 address, or any of these with a port: "host:port", "[::1]:port"
  * (that port then wins). Several addresses of a name are tried in turn.
  * Owner:     options and all it points to are copied. options may be NULL.
- * Places:    when ERROR or DISCONNECTED was delivered, the place of that peer is free: connect again
- *            from its handler. A call that fails keeps nothing.
- * Returns:   OK; ERR_ARGUMENT; ERR_LIMIT (peers_max reached); ERR_CERTIFICATE (the roots file is
- *            missing or malformed); ERR_MEMORY; ERR_SYSTEM.
- * Hostile:   a server without a certificate that verifies gets nothing but a TLS ClientHello and an
- *            alert.
+ * Places:    when ERROR or DISCONNECTED was delivered, the place of that peer is free: connect
+ * again from its handler. A call that fails keeps nothing. Returns:   OK; ERR_ARGUMENT; ERR_LIMIT
+ * (peers_max reached); ERR_CERTIFICATE (the roots file is missing or malformed); ERR_MEMORY;
+ * ERR_SYSTEM. Hostile:   a server without a certificate that verifies gets nothing but a TLS
+ * ClientHello and an alert.
  */
 FASTNET_API FastNetResult fastnet_connect(FastNetEndpoint *endpoint, const char *host,
                                           uint16_t tls_port, const FastNetConnectOptions *options,

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "core/ids.h"
+#include "io/host.h"
 
 /* field, smallest, largest */
 #define RANGE_MAP(X)                                            \
@@ -195,11 +196,22 @@ static int copy_bind_address(fn_config *config, fn_failure *failure)
 {
     const char *text = config->given.bind_address;
     config->bind_address = fn_address_any(false, 0);
-    if (text != NULL && !fn_address_parse_host(text, &config->bind_address)) {
+    if (text != NULL && !fn_host_parse(text, &config->bind_address)) {
         return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
-                              "bind_address '%.80s' is not a numeric IPv4 or IPv6 address", text);
+                              "bind_address '%.80s' is not a numeric IPv4 or IPv6 address (an "
+                              "interface behind '%%' must be one of this machine)",
+                              text);
     }
     return FASTNET_OK;
+}
+
+/* "host", "host:port", or ":port" for the address that each client has connected to. */
+static fn_address_error split_advertised(fn_config *config, const char *text)
+{
+    if (text[0] == ':' && text[1] != ':')
+        return fn_address_parse_port(text + 1, &config->advertised_port);
+    return fn_address_split_host_port(text, 1, config->advertised_host,
+                                      sizeof config->advertised_host, &config->advertised_port);
 }
 
 static int copy_advertised_address(fn_config *config, fn_failure *failure)
@@ -208,17 +220,17 @@ static int copy_advertised_address(fn_config *config, fn_failure *failure)
     uint16_t other_port = 0;
     if (text == NULL)
         return FASTNET_OK;
-    fn_address_error error = fn_address_split_host_port(
-        text, 1, config->advertised_host, sizeof config->advertised_host, &config->advertised_port);
+    fn_address_error error = split_advertised(config, text);
     if (error != FN_ADDRESS_OK) {
         return fn_failure_set(failure, FASTNET_ERR_ARGUMENT, "advertised_address '%.80s' %s", text,
                               fn_address_error_text(error));
     }
     /* Without a port of its own the text takes whatever default it is offered. */
-    fn_address_split_host_port(text, 2, config->advertised_host, sizeof config->advertised_host,
-                               &other_port);
-    if (other_port != config->advertised_port)
-        config->advertised_port = 0;
+    if (config->advertised_host[0] != '\0') {
+        fn_address_split_host_port(text, 2, config->advertised_host, sizeof config->advertised_host,
+                                   &other_port);
+        config->advertised_port = other_port == config->advertised_port ? other_port : 0;
+    }
     return FASTNET_OK;
 }
 

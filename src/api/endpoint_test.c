@@ -46,6 +46,9 @@ static void every_range_is_checked_by_name(void **state)
     REFUSED(log_level, -1);
     REFUSED(bind_address, "localhost");
     REFUSED(advertised_address, "a b");
+    REFUSED(advertised_address, ":");
+    REFUSED(advertised_address, ":0");
+    REFUSED(bind_address, "fe80::1%no-such-if");
     REFUSED(application_id, "0123456789012345678901234567890123456789012345678901234567890123x");
 #undef REFUSED
     assert_int_equal(fastnet_endpoint_create(NULL, NULL), FASTNET_ERR_ARGUMENT);
@@ -125,9 +128,14 @@ static void advertised_address_keeps_its_own_port(void **state)
         const char *host;
         uint16_t port;
     } rows[] = {
-        {"play.example", "play.example", 0},   {"play.example:1", "play.example", 1},
-        {"play.example:2", "play.example", 2}, {"[::1]:65535", "::1", 65535},
+        {"play.example", "play.example", 0},
+        {"play.example:1", "play.example", 1},
+        {"play.example:2", "play.example", 2},
+        {"[::1]:65535", "::1", 65535},
         {"192.0.2.1", "192.0.2.1", 0},
+        {":7777", "", 7777},
+        {"::7777", "::7777", 0},
+        {"[fe80::1%lo]:9", "fe80::1%lo", 9},
     };
     for (size_t i = 0; i < FN_ARRAY_COUNT(rows); i++) {
         fn_config *out = malloc(sizeof *out);

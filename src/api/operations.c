@@ -236,7 +236,7 @@ static bool read_host(FastNetEndpoint *endpoint, const char *text, fn_address *a
 {
     if (endpoint == NULL || text == NULL)
         return false;
-    if (fn_address_parse_host(text, address))
+    if (fn_platform_host_parse(&endpoint->platform, text, address))
         return true;
     char line[FN_REPORT_BYTES];
     fn_text sentence = fn_text_make(line, sizeof line);

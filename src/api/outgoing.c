@@ -69,7 +69,8 @@ static void start_attempt(FastNetEndpoint *endpoint, fn_peer *peer)
     size_t index = outgoing->address_next++;
     fn_attempt *attempt = &outgoing->attempts[index];
     int code = fn_platform_tcp_connect(&endpoint->platform, &attempt->tcp,
-                                       &outgoing->addresses.addresses[index], &error);
+                                       &outgoing->addresses.addresses[index],
+                                       &endpoint->config.bind_address, &error);
     if (code == FASTNET_OK) {
         uint64_t token =
             fn_token_make(FN_TOKEN_ATTEMPT, (uint64_t)index << ATTEMPT_TOKEN_SHIFT | peer->id);
@@ -236,8 +237,8 @@ static int start_resolve(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_
     fn_outgoing *outgoing = peer->outgoing;
     const char *host = wanted_host(peer);
     outgoing->deadline_ns = deadline_ns;
-    outgoing->ask_application =
-        endpoint->config.given.resolve != NULL && !fn_address_parse_host(host, &numeric);
+    outgoing->ask_application = endpoint->config.given.resolve != NULL &&
+                                !fn_platform_host_parse(&endpoint->platform, host, &numeric);
     bool ready = outgoing->ask_application;
     if (!ready) {
         fn_platform_resolve_release(&endpoint->platform, outgoing->resolve);
@@ -359,15 +360,15 @@ void fn_outgoing_resolved(FastNetEndpoint *endpoint, uint64_t now_ns)
     }
 }
 
-static void read_answers(const FastNetAddress *out, int32_t count, uint16_t port,
-                         fn_resolve_result *result)
+static void read_answers(const FastNetEndpoint *endpoint, const FastNetAddress *out, int32_t count,
+                         uint16_t port, fn_resolve_result *result)
 {
     char text[sizeof out->text + 1];
     for (int32_t i = 0; i < count && i < FN_RESOLVE_ADDRESSES_MAX; i++) {
         fn_address *address = &result->addresses[result->count];
         memcpy(text, out[i].text, sizeof out->text);
         text[sizeof out->text] = '\0';
-        if (!fn_address_parse_host(text, address))
+        if (!fn_platform_host_parse(&endpoint->platform, text, address))
             continue;
         address->port = port;
         result->count++;
@@ -388,7 +389,7 @@ static void ask_application(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t n
     int32_t count = given->resolve(given->resolve_user, host, out, FN_RESOLVE_ADDRESSES_MAX);
     if (fn_peer_find_any(endpoint, id) == NULL)
         return; /* it disconnected the peer */
-    read_answers(out, count, wanted_port(peer), &result);
+    read_answers(endpoint, out, count, wanted_port(peer), &result);
     if (result.count > 0) {
         resolved(endpoint, peer, &result, now_ns);
         return;
@@ -446,15 +447,16 @@ static void established(FastNetEndpoint *endpoint, fn_link *link, fn_peer *peer,
     fn_address udp = link->remote;
     fn_io_error error;
     outgoing->udp_port = result->udp_port;
-    if (result->udp_host[0] == '\0' || fn_address_parse_host(result->udp_host, &udp)) {
+    if (result->udp_host[0] == '\0' ||
+        fn_platform_host_parse(&endpoint->platform, result->udp_host, &udp)) {
         udp.port = result->udp_port;
         start_session(endpoint, peer, &udp, now_ns);
         return;
     }
     set_state(peer, FN_PEER_LOCATING);
     fn_report_copy(outgoing->udp_host, sizeof outgoing->udp_host, result->udp_host);
-    int code = start_resolve(endpoint, peer, now_ns,
-                             locate_deadline_ns(endpoint, outgoing, now_ns), &error);
+    int code = start_resolve(endpoint, peer, now_ns, locate_deadline_ns(endpoint, outgoing, now_ns),
+                             &error);
     if (code != FASTNET_OK) { /* within the link's callback: the rest is the tick's to do */
         fn_log_write(&endpoint->report.log, FN_LOG_WARNING, error.text);
         outgoing->deadline_ns = now_ns;

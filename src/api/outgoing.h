@@ -36,8 +36,8 @@ typedef struct fn_outgoing {
     uint16_t port;
     char udp_host[FN_HOST_TEXT_BYTES]; /* LOCATING */
     uint16_t udp_port;                 /* likewise */
-    bool ask_application; /* its resolver is asked at the next tick */
-    bool full_handshake; /* does not resume */
+    bool ask_application;              /* its resolver is asked at the next tick */
+    bool full_handshake;               /* does not resume */
     uint32_t token_bytes;
     uint8_t token[FASTNET_TOKEN_BYTES_MAX];
     char last_failure[160]; /* of the address that failed last */

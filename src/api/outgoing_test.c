@@ -67,7 +67,8 @@ static void advertised_name_that_fails_leaves_tcp(void **state)
     uint64_t begin_ns = fastnet_now_ns();
     const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_CONNECTED);
     assert_int_equal(event->path, FASTNET_PATH_TCP);
-    assert_true(fastnet_now_ns() - begin_ns < 1400 * FN_NS_PER_MS); /* udp_timeout_ms is not waited */
+    assert_true(fastnet_now_ns() - begin_ns <
+                1400 * FN_NS_PER_MS); /* udp_timeout_ms is not waited */
     test_net_destroy(net);
 }
 
@@ -105,6 +106,27 @@ static void attack_resolver_that_disconnects_while_udp_is_located(void **state)
     test_run_ms(net, 20);
     assert_int_equal(test_count(net, net->client, FASTNET_EVENT_CONNECTED), 0);
     assert_int_equal(test_count(net, net->client, FASTNET_EVENT_ERROR), 0);
+    test_net_destroy(net);
+}
+
+/* --- from where --- */
+
+static void tls_leaves_from_bind_address_too(void **state)
+{
+    (void)state;
+    FastNetAddress seen;
+    FastNetConfig server, client;
+    fastnet_config_init(&server);
+    fastnet_config_init(&client);
+    server.connect_requests = true;
+    client.bind_address = "127.0.0.9";
+    test_net *net = test_net_with(&server, &client);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    FastNetPeerId peer = test_await(net, net->server, FASTNET_EVENT_CONNECT_REQUEST)->peer_id;
+    assert_int_equal(fastnet_peer_address(net->server, peer, &seen), FASTNET_OK);
+    assert_memory_equal(seen.text, "127.0.0.9:", 10); /* no UDP yet: it is the TLS connection's */
+    assert_int_equal(fastnet_accept(net->server, peer), FASTNET_OK);
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
     test_net_destroy(net);
 }
 
@@ -223,6 +245,7 @@ int main(void)
         cmocka_unit_test(advertised_name_that_the_system_does_not_know_leaves_tcp),
         cmocka_unit_test(without_tcp_the_sentence_names_the_advertised_host),
         cmocka_unit_test(attack_resolver_that_disconnects_while_udp_is_located),
+        cmocka_unit_test(tls_leaves_from_bind_address_too),
         cmocka_unit_test(refused_connect_keeps_no_place),
         cmocka_unit_test(cancelled_connects_keep_no_place),
         cmocka_unit_test(reconnect_from_the_handler_of_error),

@@ -11,9 +11,9 @@
  *   FAILED      nothing is left but the ERROR event
  *   RETIRED     invisible; the slot is freed when the next poll begins
  *
- * peers_max counts places. A peer gives its place up when its end was delivered, or when it retires;
- * its row stays as long as the application may look at what was delivered, and while its session
- * still answers, as long as nobody needs the row.
+ * peers_max counts places. A peer gives its place up when its end was delivered, or when it
+ * retires; its row stays as long as the application may look at what was delivered, and while its
+ * session still answers, as long as nobody needs the row.
  *
  * A peer that is `muted` was ended by the application: it is not mentioned again and cannot be
  * found.

@@ -104,7 +104,8 @@ static void connect_again(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now
 {
     fn_io_error error;
     fn_rejoin *rejoin = peer->rejoin;
-    int code = fn_platform_tcp_connect(&endpoint->platform, &rejoin->tcp, &peer->remote, &error);
+    int code = fn_platform_tcp_connect(&endpoint->platform, &rejoin->tcp, &peer->remote,
+                                       &endpoint->config.bind_address, &error);
     if (code == FASTNET_OK) {
         rejoin->connecting = true;
         code =

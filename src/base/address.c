@@ -233,29 +233,78 @@ static bool fn_scan_ipv6(fn_scan *scan, uint8_t ip[16])
     return true;
 }
 
-static bool fn_parse_span(const char *start, const char *end, fn_address *out)
+/* Names of DNS, and what local name services add; nothing that could end up in a log or a URL. */
+static bool fn_is_host_text(const char *start, const char *end)
+{
+    for (const char *at = start; at < end; at++) {
+        unsigned char c = (unsigned char)*at;
+        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!word && (c == '\0' || strchr("-_.:%", c) == NULL))
+            return false;
+    }
+    return true;
+}
+
+/* A number, or else the name of an interface, up to the end. */
+static bool fn_scan_scope(fn_scan *scan, uint32_t *scope_id, char name[FN_INTERFACE_NAME_BYTES])
+{
+    uint64_t number = 0;
+    fn_scan attempt = *scan;
+    size_t bytes = (size_t)(scan->end - scan->at);
+    if (fn_scan_decimal(&attempt, UINT32_MAX, true, &number) && attempt.at == scan->end) {
+        *scope_id = (uint32_t)number;
+        *scan = attempt;
+        return true;
+    }
+    if (bytes == 0 || bytes >= FN_INTERFACE_NAME_BYTES || !fn_is_host_text(scan->at, scan->end) ||
+        memchr(scan->at, '%', bytes) != NULL)
+        return false;
+    memcpy(name, scan->at, bytes);
+    name[bytes] = '\0';
+    scan->at = scan->end;
+    return true;
+}
+
+static bool fn_parse_span(const char *start, const char *end, fn_address *out,
+                          char name[FN_INTERFACE_NAME_BYTES])
 {
     uint8_t ip[16];
     fn_scan scan = {start, end};
+    name[0] = '\0';
     if (fn_scan_ipv4(&scan, ip) && scan.at == end) {
         *out = fn_address_from_ipv4(ip, 0);
         return true;
     }
-    uint64_t scope_id = 0;
+    uint32_t scope_id = 0;
     scan.at = start;
     if (!fn_scan_ipv6(&scan, ip))
         return false;
-    if (fn_scan_accept(&scan, '%') && !fn_scan_decimal(&scan, UINT32_MAX, true, &scope_id))
+    if (fn_scan_accept(&scan, '%') && !fn_scan_scope(&scan, &scope_id, name))
         return false;
     if (scan.at != end)
         return false;
-    *out = fn_address_from_ipv6(ip, (uint32_t)scope_id, 0);
+    *out = fn_address_from_ipv6(ip, scope_id, 0);
+    return true;
+}
+
+bool fn_address_parse_named(const char *text, fn_address *out, char name[FN_INTERFACE_NAME_BYTES])
+{
+    return fn_parse_span(text, text + strlen(text), out, name);
+}
+
+static bool fn_parse_numeric(const char *start, const char *end, fn_address *out)
+{
+    fn_address address;
+    char name[FN_INTERFACE_NAME_BYTES];
+    if (!fn_parse_span(start, end, &address, name) || name[0] != '\0')
+        return false;
+    *out = address;
     return true;
 }
 
 bool fn_address_parse_host(const char *text, fn_address *out)
 {
-    return fn_parse_span(text, text + strlen(text), out);
+    return fn_parse_numeric(text, text + strlen(text), out);
 }
 
 /* --- host and port -----------------------------------------------------------------------------
@@ -272,13 +321,14 @@ static fn_address_error fn_split_brackets(const char *text, fn_host_port *parts)
 {
     const char *close = strchr(text, ']');
     fn_address ignored;
+    char name[FN_INTERFACE_NAME_BYTES];
     if (close == NULL)
         return FN_ADDRESS_BRACKET;
     if (close[1] != '\0' && close[1] != ':')
         return FN_ADDRESS_AFTER_BRACKET;
     *parts = (fn_host_port){text + 1, close, close[1] == ':' ? close + 2 : NULL};
     bool v6 = memchr(parts->host, ':', (size_t)(close - parts->host)) != NULL &&
-              fn_parse_span(parts->host, close, &ignored);
+              fn_parse_span(parts->host, close, &ignored, name);
     return v6 ? FN_ADDRESS_OK : FN_ADDRESS_NOT_IPV6;
 }
 
@@ -287,24 +337,13 @@ static fn_address_error fn_split_plain(const char *text, fn_host_port *parts)
     const char *end = text + strlen(text);
     const char *colon = strchr(text, ':');
     fn_address ignored;
+    char name[FN_INTERFACE_NAME_BYTES];
     if (colon != NULL && strchr(colon + 1, ':') != NULL) {
         *parts = (fn_host_port){text, end, NULL};
-        return fn_parse_span(text, end, &ignored) ? FN_ADDRESS_OK : FN_ADDRESS_NOT_IPV6;
+        return fn_parse_span(text, end, &ignored, name) ? FN_ADDRESS_OK : FN_ADDRESS_NOT_IPV6;
     }
     *parts = (fn_host_port){text, colon ? colon : end, colon ? colon + 1 : NULL};
     return FN_ADDRESS_OK;
-}
-
-/* Names of DNS, and what local name services add; nothing that could end up in a log or a URL. */
-static bool fn_is_host_text(const char *start, const char *end)
-{
-    for (const char *at = start; at < end; at++) {
-        unsigned char c = (unsigned char)*at;
-        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!word && (c == '\0' || strchr("-_.:%", c) == NULL))
-            return false;
-    }
-    return true;
 }
 
 static fn_address_error fn_split_port(const char *text, uint16_t default_port, uint16_t *port)
@@ -319,6 +358,15 @@ static fn_address_error fn_split_port(const char *text, uint16_t default_port, u
         return FN_ADDRESS_PORT;
     *port = (uint16_t)value;
     return FN_ADDRESS_OK;
+}
+
+fn_address_error fn_address_parse_port(const char *text, uint16_t *port)
+{
+    uint16_t value = 0;
+    fn_address_error error = fn_split_port(text, 0, &value);
+    if (error == FN_ADDRESS_OK)
+        *port = value;
+    return error;
 }
 
 static fn_address_error fn_split(const char *text, fn_host_port *parts)
@@ -361,7 +409,7 @@ fn_address_error fn_address_parse(const char *text, uint16_t default_port, fn_ad
     fn_address_error error = fn_split(text, &parts);
     if (error != FN_ADDRESS_OK)
         return error;
-    if (!fn_parse_span(parts.host, parts.host_end, &address))
+    if (!fn_parse_numeric(parts.host, parts.host_end, &address))
         return FN_ADDRESS_NOT_NUMERIC;
     error = fn_split_port(parts.port, default_port, &port);
     if (error != FN_ADDRESS_OK)

@@ -84,6 +84,17 @@ uint64_t fn_address_prefix(const fn_address *address);
  */
 bool fn_address_parse_host(const char *text, fn_address *out);
 
+/* The name of a network interface ("eth0") and its terminator. */
+#define FN_INTERFACE_NAME_BYTES 32
+
+/* The same, also with the name of an interface: "fe80::1%eth0". The name goes into interface_name,
+ * "" when there is none, and scope_id stays 0: which number a name has only the system knows. */
+bool fn_address_parse_named(const char *text, fn_address *out,
+                            char interface_name[FN_INTERFACE_NAME_BYTES]);
+
+/* A port by itself: "7777". */
+fn_address_error fn_address_parse_port(const char *text, uint16_t *port);
+
 /* As above with an optional port: "1.2.3.4:7777", "::1", "[::1]:7777". See split for default_port.
  */
 fn_address_error fn_address_parse(const char *text, uint16_t default_port, fn_address *out);

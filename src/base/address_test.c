@@ -98,6 +98,49 @@ static void invalid_hosts_are_refused(void **state)
     }
 }
 
+static void an_interface_may_be_named(void **state)
+{
+    static const struct {
+        const char *text, *name; /* NULL: refused */
+        uint32_t scope_id;
+    } rows[] = {
+        {"fe80::1%eth0", "eth0", 0},
+        {"fe80::1%br-0.1_a", "br-0.1_a", 0},
+        {"fe80::1%4g0", "4g0", 0},
+        {"fe80::1%7", "", 7},
+        {"fe80::1", "", 0},
+        {"1.2.3.4", "", 0},
+        {"fe80::1%", NULL, 0},
+        {"fe80::1%eth0%1", NULL, 0},
+        {"fe80::1%eth 0", NULL, 0},
+        {"1.2.3.4%eth0", NULL, 0},
+        {"fe80::1%a2345678901234567890123456789012", NULL, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fn_address address;
+        char name[FN_INTERFACE_NAME_BYTES];
+        if (fn_address_parse_named(rows[i].text, &address, name) != (rows[i].name != NULL))
+            fail_msg("'%s'", rows[i].text);
+        if (rows[i].name == NULL)
+            continue;
+        assert_string_equal(name, rows[i].name);
+        assert_int_equal(address.scope_id, rows[i].scope_id);
+    }
+}
+
+static void a_port_may_stand_alone(void **state)
+{
+    (void)state;
+    uint16_t port = 1;
+    assert_int_equal(fn_address_parse_port("65535", &port), FN_ADDRESS_OK);
+    assert_int_equal(port, 65535);
+    static const char *const bad[] = {"", "0", "65536", "7x", "-1", " 7"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(fn_address_parse_port(bad[i], &port), FN_ADDRESS_PORT);
+    assert_int_equal(port, 65535);
+}
+
 static void host_and_port_are_split(void **state)
 {
     static const struct {
@@ -113,6 +156,10 @@ static void host_and_port_are_split(void **state)
         {"[::1]", "::1", 9, 9, FN_ADDRESS_OK},
         {"[::1]:65535", "::1", 9, 65535, FN_ADDRESS_OK},
         {"[fe80::1%3]:5", "fe80::1%3", 9, 5, FN_ADDRESS_OK},
+        {"[fe80::1%eth0]:5", "fe80::1%eth0", 9, 5, FN_ADDRESS_OK},
+        {"fe80::1%eth0", "fe80::1%eth0", 9, 9, FN_ADDRESS_OK},
+        {"[fe80::1%e h]:5", NULL, 9, 0, FN_ADDRESS_NOT_IPV6},
+        {"[fe80::1%]:5", NULL, 9, 0, FN_ADDRESS_NOT_IPV6},
         {"a:0080", "a", 9, 80, FN_ADDRESS_OK},
         {"", NULL, 9, 0, FN_ADDRESS_EMPTY},
         {":80", NULL, 9, 0, FN_ADDRESS_EMPTY},
@@ -251,6 +298,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(valid_hosts_have_one_text_form),
         cmocka_unit_test(invalid_hosts_are_refused),
+        cmocka_unit_test(an_interface_may_be_named),
+        cmocka_unit_test(a_port_may_stand_alone),
         cmocka_unit_test(host_and_port_are_split),
         cmocka_unit_test(numeric_endpoints_parse_and_format),
         cmocka_unit_test(longest_text_fits),

@@ -56,9 +56,10 @@ static bool set_name(fn_tls *tls)
 {
     X509_VERIFY_PARAM *parameters = SSL_get0_param(tls->ssl);
     fn_address address;
+    char scope[FN_INTERFACE_NAME_BYTES]; /* no certificate knows it */
     if (tls->server_name[0] == '\0')
         return true;
-    if (fn_address_parse_host(tls->server_name, &address)) {
+    if (fn_address_parse_named(tls->server_name, &address, scope)) {
         bool v4 = fn_address_is_v4(&address);
         return X509_VERIFY_PARAM_set1_ip(parameters, v4 ? address.ip + 12 : address.ip,
                                          v4 ? 4 : 16) == 1;

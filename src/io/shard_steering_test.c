@@ -20,6 +20,8 @@ typedef struct group {
     fn_address target;
 } group;
 
+static const fn_address any;
+
 static uint32_t bits_for(uint32_t count)
 {
     uint32_t bits = 1;
@@ -180,7 +182,7 @@ static void listeners_share_a_port(void **state)
     for (int i = 0; i < CLIENTS; i++) {
         fn_tcp client, server;
         fn_address peer;
-        assert_int_equal(fn_tcp_connect(&client, &local, NULL), FASTNET_OK);
+        assert_int_equal(fn_tcp_connect(&client, &local, &any, NULL), FASTNET_OK);
         test_wait(client.handle, POLLOUT);
         for (int which = 0; which < 2; which++) {
             if (fn_tcp_accept(&listeners[which], &server, &peer) != FN_TCP_OK)

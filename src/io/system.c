@@ -2,6 +2,7 @@
 
 #include "io/clock.h"
 #include "io/entropy.h"
+#include "io/host.h"
 #include "io/resolve.h"
 
 /* --- time and chance --- */
@@ -162,10 +163,11 @@ static fn_tcp_outcome tcp_accept(void *world, fn_tcp *tcp, fn_address *remote)
     return fn_tcp_accept(&((fn_system *)world)->listener, tcp, remote);
 }
 
-static int tcp_connect(void *world, fn_tcp *tcp, const fn_address *remote, fn_io_error *error)
+static int tcp_connect(void *world, fn_tcp *tcp, const fn_address *remote, const fn_address *local,
+                       fn_io_error *error)
 {
     (void)world;
-    return fn_tcp_connect(tcp, remote, error);
+    return fn_tcp_connect(tcp, remote, local, error);
 }
 
 static int tcp_connect_result(void *world, fn_tcp *tcp, const fn_address *remote, bool *established,
@@ -237,6 +239,12 @@ static void tcp_unwatch(void *world, const fn_tcp *tcp)
 }
 
 /* --- host names --- */
+
+static bool host_parse(void *world, const char *text, fn_address *out)
+{
+    (void)world;
+    return fn_host_parse(text, out);
+}
 
 static fn_resolve *resolve_start(void *world, const char *host, uint16_t port, fn_io_error *error)
 {
@@ -318,6 +326,7 @@ fn_platform fn_system_platform(fn_system *system)
         .tcp_watch = tcp_watch,
         .tcp_rewatch = tcp_rewatch,
         .tcp_unwatch = tcp_unwatch,
+        .host_parse = host_parse,
         .resolve_start = resolve_start,
         .resolve_finished = resolve_finished,
         .resolve_get = resolve_get,

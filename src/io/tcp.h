@@ -32,10 +32,12 @@ int fn_tcp_listener_local(const fn_tcp_listener *listener, fn_address *local, fn
 fn_tcp_outcome fn_tcp_accept(fn_tcp_listener *listener, fn_tcp *tcp, fn_address *peer);
 
 /*
- * Starts to connect. FASTNET_OK: under way; wait for writability, then ask for the result. On
+ * Starts to connect, from a local address (its port does not matter; any = what the system takes).
+ * FASTNET_OK: under way; wait for writability, then ask for the result. On
  * failure (FASTNET_ERR_ADDRESS, FASTNET_ERR_SYSTEM) nothing needs to be closed.
  */
-int fn_tcp_connect(fn_tcp *tcp, const fn_address *peer, fn_io_error *error);
+int fn_tcp_connect(fn_tcp *tcp, const fn_address *peer, const fn_address *local,
+                   fn_io_error *error);
 
 /*
  * After writability (harmless before): FASTNET_OK with *established false while under way, true

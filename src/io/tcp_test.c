@@ -12,6 +12,8 @@
 
 #include "io/test_support.h"
 
+static const fn_address any; /* from wherever the system likes */
+
 static fn_tcp_listener listen_at(const char *host)
 {
     fn_tcp_listener listener;
@@ -35,7 +37,7 @@ static fn_tcp connect_to(const fn_address *peer)
 {
     fn_tcp tcp;
     bool established = false;
-    assert_int_equal(fn_tcp_connect(&tcp, peer, NULL), FASTNET_OK);
+    assert_int_equal(fn_tcp_connect(&tcp, peer, &any, NULL), FASTNET_OK);
     test_wait(tcp.handle, POLLOUT);
     assert_int_equal(fn_tcp_connect_result(&tcp, peer, &established, NULL), FASTNET_OK);
     assert_true(established);
@@ -170,6 +172,31 @@ static void sending_after_shutdown_is_closed(void **state)
     close_pair(&pair);
 }
 
+static void a_connection_leaves_from_the_address_that_is_given(void **state)
+{
+    (void)state;
+    fn_tcp tcp;
+    fn_address seen;
+    fn_io_error error;
+    fn_tcp_listener listener = listen_at("127.0.0.1");
+    fn_address target = reach(&listener, "127.0.0.1");
+    fn_address local = test_address("127.0.0.9");
+    assert_int_equal(fn_tcp_connect(&tcp, &target, &local, &error), FASTNET_OK);
+    test_wait(listener.handle, POLLIN);
+    fn_tcp accepted;
+    assert_int_equal(fn_tcp_accept(&listener, &accepted, &seen), FN_TCP_OK);
+    assert_true(fn_address_same_host(&seen, &local));
+    fn_tcp_close(&accepted);
+    fn_tcp_close(&tcp);
+    local = test_address("::1");
+    assert_int_equal(fn_tcp_connect(&tcp, &target, &local, &error), FASTNET_ERR_ADDRESS);
+    test_assert_contains(error.text, "cannot leave from ::1");
+    local = test_address("192.0.2.77");
+    assert_int_equal(fn_tcp_connect(&tcp, &target, &local, &error), FASTNET_ERR_ADDRESS);
+    test_assert_contains(error.text, "192.0.2.77");
+    fn_tcp_listener_close(&listener);
+}
+
 static void refusal_is_reported_with_the_peer(void **state)
 {
     fn_tcp_listener listener = listen_at("127.0.0.1");
@@ -180,7 +207,7 @@ static void refusal_is_reported_with_the_peer(void **state)
     char text[FN_ADDRESS_TEXT_BYTES];
     (void)state;
     fn_tcp_listener_close(&listener);
-    int result = fn_tcp_connect(&tcp, &gone, &error);
+    int result = fn_tcp_connect(&tcp, &gone, &any, &error);
     if (result == FASTNET_OK) {
         test_wait(tcp.handle, POLLOUT);
         result = fn_tcp_connect_result(&tcp, &gone, &established, &error);
@@ -204,7 +231,7 @@ static void a_connect_under_way_is_not_established(void **state)
     assert_int_equal(fn_tcp_listen(&listener, &options, NULL), FASTNET_OK);
     fn_address target = reach(&listener, "127.0.0.1");
     for (size_t i = 0; i < COUNT_OF(clients); i++)
-        assert_int_equal(fn_tcp_connect(&clients[i], &target, NULL), FASTNET_OK);
+        assert_int_equal(fn_tcp_connect(&clients[i], &target, &any, NULL), FASTNET_OK);
     assert_int_equal(fn_tcp_connect_result(&clients[7], &target, &established, NULL), FASTNET_OK);
     assert_false(established);
     for (size_t i = 0; i < COUNT_OF(clients); i++)
@@ -348,6 +375,7 @@ int main(void)
         cmocka_unit_test(low_ports_need_rights),
         cmocka_unit_test(without_descriptors_connections_are_dropped),
         cmocka_unit_test(options_are_set),
+        cmocka_unit_test(a_connection_leaves_from_the_address_that_is_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,8 +77,10 @@ typedef struct fn_platform_ops {
                       fn_address *local, fn_io_error *error);
     void (*tcp_unlisten)(void *world);
     fn_tcp_outcome (*tcp_accept)(void *world, fn_tcp *tcp, fn_address *remote);
-    /* OK: under way; wait until it is writable, then ask for the result. */
-    int (*tcp_connect)(void *world, fn_tcp *tcp, const fn_address *remote, fn_io_error *error);
+    /* From local (its port does not matter; any = what the system takes).
+     * OK: under way; wait until it is writable, then ask for the result. */
+    int (*tcp_connect)(void *world, fn_tcp *tcp, const fn_address *remote, const fn_address *local,
+                       fn_io_error *error);
     int (*tcp_connect_result)(void *world, fn_tcp *tcp, const fn_address *remote, bool *established,
                               fn_io_error *error);
     int (*tcp_local)(void *world, const fn_tcp *tcp, fn_address *local, fn_io_error *error);
@@ -99,6 +101,9 @@ typedef struct fn_platform_ops {
     void (*tcp_unwatch)(void *world, const fn_tcp *tcp);
 
     /* --- host names --- */
+
+    /* fn_address_parse_host(), and with the name of an interface: "fe80::1%eth0". */
+    bool (*host_parse)(void *world, const char *text, fn_address *out);
 
     /* A numeric host is finished on return; a name's end wakes the wait. NULL on failure. */
     fn_resolve *(*resolve_start)(void *world, const char *host, uint16_t port, fn_io_error *error);
@@ -251,9 +256,10 @@ static inline fn_tcp_outcome fn_platform_tcp_accept(const fn_platform *platform,
 }
 
 static inline int fn_platform_tcp_connect(const fn_platform *platform, fn_tcp *tcp,
-                                          const fn_address *remote, fn_io_error *error)
+                                          const fn_address *remote, const fn_address *local,
+                                          fn_io_error *error)
 {
-    return platform->ops->tcp_connect(platform->world, tcp, remote, error);
+    return platform->ops->tcp_connect(platform->world, tcp, remote, local, error);
 }
 
 static inline int fn_platform_tcp_connect_result(const fn_platform *platform, fn_tcp *tcp,
@@ -317,6 +323,12 @@ static inline int fn_platform_tcp_rewatch(const fn_platform *platform, const fn_
 static inline void fn_platform_tcp_unwatch(const fn_platform *platform, const fn_tcp *tcp)
 {
     platform->ops->tcp_unwatch(platform->world, tcp);
+}
+
+static inline bool fn_platform_host_parse(const fn_platform *platform, const char *text,
+                                          fn_address *out)
+{
+    return platform->ops->host_parse(platform->world, text, out);
 }
 
 static inline fn_resolve *fn_platform_resolve_start(const fn_platform *platform, const char *host,

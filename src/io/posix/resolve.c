@@ -9,6 +9,7 @@
 
 #include <netdb.h>
 
+#include "io/host.h"
 #include "io/posix/fail.h"
 #include "io/posix/sockaddr.h"
 
@@ -174,7 +175,7 @@ fn_resolve *fn_resolve_start(const char *host, uint16_t port, fn_resolve_done do
         (void)fn_io_fail(error, FASTNET_ERR_MEMORY, 0, "out of memory for a name lookup");
         return NULL;
     }
-    if (fn_address_parse_host(host, &resolve->result.addresses[0])) {
+    if (fn_host_parse(host, &resolve->result.addresses[0])) {
         resolve->result.addresses[0].port = port;
         resolve->result.count = 1;
         atomic_store(&resolve->finished, true);

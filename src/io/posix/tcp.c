@@ -152,7 +152,36 @@ static int fn_connect_failed(const fn_address *peer, int os_error, fn_io_error *
     return fn_io_fail(error, code, os_error, "TCP to %s: %s", text, fn_errno_text(os_error));
 }
 
-int fn_tcp_connect(fn_tcp *tcp, const fn_address *peer, fn_io_error *error)
+/* 0 or errno. */
+static int fn_bind_before_connect(int descriptor, const fn_address *peer, fn_address local)
+{
+    fn_sockaddr name;
+    bool ipv6 = !fn_address_is_v4(peer);
+    local.port = 0;
+    if (fn_address_is_any(&local))
+        return 0;
+    if (fn_address_is_v4(&local) == ipv6)
+        return EADDRNOTAVAIL;
+#ifdef IP_BIND_ADDRESS_NO_PORT
+    /* The port is chosen by connect(), which knows where to: as many as ever can be open. */
+    fn_socket_set(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+#endif
+    socklen_t length = fn_sockaddr_encode(&local, ipv6, &name);
+    return bind(descriptor, &name.any, length) == 0 ? 0 : errno;
+}
+
+static int fn_connect_unbound(const fn_address *peer, const fn_address *local, int os_error,
+                              fn_io_error *error)
+{
+    char to[FN_ADDRESS_TEXT_BYTES];
+    char from[FN_ADDRESS_TEXT_BYTES];
+    fn_address_format(peer, to);
+    fn_address_format_host(local, from);
+    return fn_io_fail(error, FASTNET_ERR_ADDRESS, os_error, "TCP to %s cannot leave from %s: %s",
+                      to, from, fn_errno_text(os_error));
+}
+
+int fn_tcp_connect(fn_tcp *tcp, const fn_address *peer, const fn_address *local, fn_io_error *error)
 {
     fn_sockaddr name;
     bool ipv6 = !fn_address_is_v4(peer);
@@ -162,6 +191,11 @@ int fn_tcp_connect(fn_tcp *tcp, const fn_address *peer, fn_io_error *error)
         return fn_connect_failed(peer, errno, error);
     tcp->handle = descriptor;
     fn_tcp_set_nodelay(tcp, true);
+    int bound = fn_bind_before_connect(descriptor, peer, *local);
+    if (bound != 0) {
+        fn_tcp_close(tcp);
+        return fn_connect_unbound(peer, local, bound, error);
+    }
     socklen_t length = fn_sockaddr_encode(peer, ipv6, &name);
     if (connect(descriptor, &name.any, length) == 0 || errno == EINPROGRESS || errno == EINTR)
         return FASTNET_OK;
