@@ -126,12 +126,14 @@ typedef enum FastNetChannelMode {
  * the handshake; a difference ends it with FASTNET_ERR_CHANNELS). */
 typedef struct FastNetChannelConfig {
     uint8_t mode;             /* FastNetChannelMode */
-    uint8_t priority;         /* 0 is served first; lower priorities wait for higher ones */
+    uint8_t priority;         /* 0 is served first; each other one gets an eighth of what leaves
+                                 while it waits */
     uint8_t weight;           /* share among channels of one priority, 1..255 */
     uint8_t real_time;        /* reliable modes: first transmission uses the rate floor */
     uint32_t queue_bytes_max; /* per peer, this channel's part of the send queue */
     uint32_t time_to_live_ms; /* unreliable modes: a message that still waits so long after
-                                 the flush or poll that follows its send is dropped; 0 = never */
+                                 the flush or poll that follows its send is dropped (as long
+                                 again if a part of it has left); 0 = never */
 } FastNetChannelConfig;
 
 #define FASTNET_CHANNELS_MAX 240 /* numbers 240..255 belong to the library */

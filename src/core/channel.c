@@ -7,10 +7,16 @@
 #include <limits.h>
 #include <string.h>
 
+enum {
+    LIBRARY_PRIORITY = UINT8_MAX + 1, /* after every one that an application can choose */
+    OWED_BYTES_MIN = FN_CHANNEL_SHARE * FN_CHANNEL_QUANTUM, /* then it goes first */
+    OWED_BYTES_MAX = OWED_BYTES_MIN + (64 << 10) /* and what fills one datagram before it can */
+};
+
 size_t fn_channels_bytes(uint32_t application_count)
 {
     size_t count = (size_t)application_count + FN_CHANNEL_LIBRARY_COUNT;
-    return count * sizeof(fn_channel) + fn_align_up(2 * count, 8);
+    return count * (sizeof(fn_channel) + sizeof(fn_channel_level)) + fn_align_up(count, 8);
 }
 
 static void init_channel(fn_channel *channel, uint8_t number, const FastNetChannelConfig *config)
@@ -31,7 +37,7 @@ static void sort_by_priority(fn_channels *channels)
 {
     for (uint32_t i = 0; i < channels->count; i++) {
         uint32_t at = i;
-        uint8_t priority = channels->items[i].priority;
+        uint16_t priority = channels->items[i].priority;
         while (at > 0 && channels->items[channels->order[at - 1]].priority > priority) {
             channels->order[at] = channels->order[at - 1];
             at--;
@@ -40,19 +46,32 @@ static void sort_by_priority(fn_channels *channels)
     }
 }
 
+static void find_levels(fn_channels *channels)
+{
+    channels->level_count = 0;
+    for (uint32_t place = 0; place < channels->count; place++) {
+        fn_channel *channel = &channels->items[channels->order[place]];
+        if (place == 0 || channels->items[channels->order[place - 1]].priority != channel->priority)
+            channels->levels[channels->level_count++] =
+                (fn_channel_level){.first = (uint8_t)place, .turn = (uint8_t)place};
+        channel->level = (uint8_t)(channels->level_count - 1);
+        channels->levels[channel->level].end = (uint8_t)(place + 1);
+    }
+}
+
 void fn_channels_init(fn_channels *channels, void *memory, const FastNetChannelConfig *configs,
                       uint32_t application_count)
 {
     channels->count = application_count + FN_CHANNEL_LIBRARY_COUNT;
     channels->items = memory;
-    channels->order = (uint8_t *)(channels->items + channels->count);
-    channels->turns = channels->order + channels->count;
+    channels->levels = (fn_channel_level *)(channels->items + channels->count);
+    channels->order = (uint8_t *)(channels->levels + channels->count);
     for (uint32_t i = 0; i < application_count; i++)
         init_channel(&channels->items[i], (uint8_t)i, &configs[i]);
     init_channel(&channels->items[application_count], FN_CHANNEL_ASSETS, &fn_channel_table_assets);
+    channels->items[application_count].priority = LIBRARY_PRIORITY;
     sort_by_priority(channels);
-    for (uint32_t i = 0; i < channels->count; i++)
-        channels->turns[i] = (uint8_t)i;
+    find_levels(channels);
 }
 
 void fn_channels_free(fn_channels *channels, fn_store *store)
@@ -139,16 +158,17 @@ static bool offer(fn_channel *channel, const fn_channel_permit *permit, int *cre
     return false;
 }
 
-/* One priority, order[first .. end), once round from where the turn is. Who is reached without any
- * bytes left gets its quantum. What was not used because something did not fit or may not leave now
- * is kept, that of an empty queue is not. */
-static fn_channel *next_of_level(fn_channels *channels, uint32_t first, uint32_t end,
-                                 const fn_channel_permit *permit, int *credit_blocked_from,
-                                 fn_send_run *run, bool *overdrawn)
+/* One priority, once round from where the turn is. Who is reached without any bytes left gets its
+ * quantum. What was not used because something did not fit or may not leave now is kept, that of an
+ * empty queue is not. */
+static fn_channel *once_round(fn_channels *channels, const fn_channel_level *level,
+                              const fn_channel_permit *permit, int *credit_blocked_from,
+                              fn_send_run *run, bool *overdrawn)
 {
-    uint32_t count = end - first;
-    uint32_t place = channels->turns[first];
-    for (uint32_t i = 0; i < count; i++, place = place + 1 < end ? place + 1 : first) {
+    uint32_t count = level->end - level->first;
+    uint32_t place = level->turn;
+    for (uint32_t i = 0; i < count;
+         i++, place = place + 1 < level->end ? place + 1 : level->first) {
         fn_channel *channel = &channels->items[channels->order[place]];
         if (fn_send_queue_empty(&channel->send)) {
             channel->deficit_bytes = channel->deficit_bytes > 0 ? 0 : channel->deficit_bytes;
@@ -165,6 +185,20 @@ static fn_channel *next_of_level(fn_channels *channels, uint32_t first, uint32_t
     return NULL;
 }
 
+/* Large datagrams overdraw by many quanta: another round pays some back. */
+static fn_channel *next_of_level(fn_channels *channels, const fn_channel_level *level,
+                                 const fn_channel_permit *permit, int *credit_blocked_from,
+                                 fn_send_run *run)
+{
+    fn_channel *channel = NULL;
+    bool overdrawn = true;
+    while (channel == NULL && overdrawn) {
+        overdrawn = false;
+        channel = once_round(channels, level, permit, credit_blocked_from, run, &overdrawn);
+    }
+    return channel;
+}
+
 /* Nobody else waits for what it takes too much. */
 static fn_channel *next_of_lone(fn_channel *channel, const fn_channel_permit *permit,
                                 int *credit_blocked_from, fn_send_run *run)
@@ -178,48 +212,81 @@ static fn_channel *next_of_lone(fn_channel *channel, const fn_channel_permit *pe
     return channel;
 }
 
-static uint32_t level_end(const fn_channels *channels, uint32_t first)
+static bool offers(fn_channels *channels, const fn_channel_level *level,
+                   const fn_channel_permit *permit, int *credit_blocked_from)
 {
-    uint8_t priority = channels->items[channels->order[first]].priority;
-    uint32_t end = first + 1;
-    while (end < channels->count && channels->items[channels->order[end]].priority == priority)
-        end++;
-    return end;
+    bool any = false;
+    fn_send_run run;
+    for (uint32_t place = level->first; place < level->end; place++)
+        any |= offer(&channels->items[channels->order[place]], permit, credit_blocked_from, &run);
+    return any;
+}
+
+/* The level that is owed the most, if it is a quantum and something of it may leave. Every level is
+ * asked, the most important one first: a message of theirs that waits for credit holds back those
+ * behind it. */
+static fn_channel_level *most_owed(fn_channels *channels, const fn_channel_permit *permit,
+                                   int *credit_blocked_from)
+{
+    fn_channel_level *most = NULL;
+    channels->any_owed = false;
+    for (uint32_t i = 0; i < channels->level_count; i++) {
+        fn_channel_level *level = &channels->levels[i];
+        bool may = offers(channels, level, permit, credit_blocked_from);
+        if (level->owed < OWED_BYTES_MIN)
+            continue;
+        channels->any_owed = true;
+        if (may && (most == NULL || level->owed > most->owed))
+            most = level;
+    }
+    return most;
 }
 
 fn_channel *fn_channels_next(fn_channels *channels, const fn_channel_permit *permit,
                              fn_send_run *run)
 {
     int credit_blocked_from = INT_MAX;
-    fn_channel *lone = find_lone(channels);
-    if (lone != NULL)
-        return next_of_lone(lone, permit, &credit_blocked_from, run);
-    for (uint32_t first = 0; first < channels->count;) {
-        uint32_t end = level_end(channels, first);
-        bool overdrawn = false;
-        fn_channel *channel =
-            next_of_level(channels, first, end, permit, &credit_blocked_from, run, &overdrawn);
-        if (channel != NULL)
-            return channel;
-        /* Large datagrams overdraw by many quanta: another round pays some back. */
-        if (!overdrawn)
-            first = end;
+    channels->out_of_turn = false;
+    fn_channel *channel = find_lone(channels);
+    if (channel != NULL)
+        return next_of_lone(channel, permit, &credit_blocked_from, run);
+    if (channels->any_owed && !permit->real_time_only) {
+        fn_channel_level *level = most_owed(channels, permit, &credit_blocked_from);
+        if (level != NULL)
+            channel = next_of_level(channels, level, permit, &credit_blocked_from, run);
+        channels->out_of_turn = channel != NULL;
     }
-    run->message = NULL;
-    return NULL;
+    for (uint32_t i = 0; channel == NULL && i < channels->level_count; i++)
+        channel = next_of_level(channels, &channels->levels[i], permit, &credit_blocked_from, run);
+    if (channel == NULL)
+        run->message = NULL;
+    return channel;
 }
 
-static uint32_t level_of(const fn_channels *channels, const fn_channel *channel)
+/* Every level of the application that has waited meanwhile is owed its part; whose turn it was
+ * has no debts for it. */
+static void settle(fn_channels *channels, fn_channel_level *sender, int32_t bytes)
 {
-    uint32_t first = 0;
-    while (channels->items[channels->order[first]].priority != channel->priority)
-        first = level_end(channels, first);
-    return first;
+    channels->sends++;
+    uint32_t i = fn_channels_busy_from(channels, 0);
+    for (; i < channels->count; i = fn_channels_busy_from(channels, i + 1)) {
+        const fn_channel *channel = &channels->items[i];
+        fn_channel_level *level = &channels->levels[channel->level];
+        if (level == sender || level->sends == channels->sends ||
+            channel->priority == LIBRARY_PRIORITY || !fn_send_queue_waiting(&channel->send))
+            continue;
+        level->sends = channels->sends;
+        level->owed = level->owed < OWED_BYTES_MAX ? level->owed + bytes : level->owed;
+        channels->any_owed |= level->owed >= OWED_BYTES_MIN;
+    }
+    int32_t least = channels->out_of_turn ? INT32_MIN : sender->owed < 0 ? sender->owed : 0;
+    sender->owed -= (FN_CHANNEL_SHARE - 1) * bytes;
+    sender->owed = sender->owed < least ? least : sender->owed;
 }
 
-static uint8_t next_place(const fn_channels *channels, uint32_t first, uint32_t place)
+static uint8_t next_place(const fn_channel_level *level, uint32_t place)
 {
-    return (uint8_t)(place + 1 < level_end(channels, first) ? place + 1 : first);
+    return (uint8_t)(place + 1 < level->end ? place + 1 : level->first);
 }
 
 /* The turn stays while its channel has bytes left to send, also when another one fills what is left
@@ -229,14 +296,14 @@ void fn_channels_sent(fn_channels *channels, fn_channel *channel, uint32_t bytes
     channel->deficit_bytes -= (int32_t)bytes;
     if (find_lone(channels) != NULL)
         return;
-    uint32_t first = level_of(channels, channel);
-    uint8_t *turn = &channels->turns[first];
-    if (channels->items[channels->order[*turn]].passed)
+    fn_channel_level *level = &channels->levels[channel->level];
+    settle(channels, level, (int32_t)bytes);
+    if (channels->items[channels->order[level->turn]].passed)
         return;
-    while (&channels->items[channels->order[*turn]] != channel)
-        *turn = next_place(channels, first, *turn);
+    while (&channels->items[channels->order[level->turn]] != channel)
+        level->turn = next_place(level, level->turn);
     if (channel->deficit_bytes <= 0)
-        *turn = next_place(channels, first, *turn);
+        level->turn = next_place(level, level->turn);
 }
 
 uint64_t fn_channels_queued_bytes(const fn_channels *channels)

@@ -1,8 +1,12 @@
 /*
  * channel.h: the channels of one connection, found by number, and whose turn it is to send.
  *
- * A lower priority number goes first. Within a priority, deficit round robin: a channel sends until
- * it has used up weight × FN_CHANNEL_QUANTUM bytes, then the next one that has something.
+ * A lower priority number goes first, but none of the application's waits for ever: while one
+ * waits, it is owed an eighth of what leaves, and goes before the others once that is a quantum.
+ * The library's own channels come after everything else, and are owed nothing. Within a priority,
+ * deficit round robin: a channel sends until it has used up weight × FN_CHANNEL_QUANTUM bytes, then
+ * the next one that has something. All of this counts bytes of frames, so that empty messages are
+ * not free.
  */
 #ifndef FN_CORE_CHANNEL_H
 #define FN_CORE_CHANNEL_H
@@ -18,6 +22,7 @@
 
 enum {
     FN_CHANNEL_QUANTUM = 1024,
+    FN_CHANNEL_SHARE = 8,         /* a priority that waits gets one of so many bytes */
     FN_CHANNEL_LIBRARY_COUNT = 1, /* 255, assets */
     FN_CHANNEL_WORDS = (FASTNET_CHANNELS_MAX + FN_CHANNEL_LIBRARY_COUNT + 63) / 64
 };
@@ -28,17 +33,31 @@ typedef struct fn_channel {
     int32_t deficit_bytes;
     uint32_t queue_bytes_max;
     uint64_t time_to_live_ns; /* FN_NEVER = none */
-    uint8_t priority;
+    uint16_t priority;
+    uint8_t level; /* the index of its priority's */
     uint8_t weight;
     bool real_time; /* the rate floor carries it: unreliable, or marked */
     bool passed;    /* looked at for the present packet: nothing of it fits */
 } fn_channel;
 
+/* The channels of one priority: order[first .. end). */
+typedef struct fn_channel_level {
+    int32_t owed;   /* bytes that left while it waited, less FN_CHANNEL_SHARE × its own */
+    uint32_t sends; /* the last of fn_channels.sends that was added */
+    uint8_t first;
+    uint8_t end;
+    uint8_t turn; /* the place in `order` that goes on */
+} fn_channel_level;
+
 typedef struct fn_channels {
-    fn_channel *items; /* the application's from 0, then the library's */
-    uint8_t *order;    /* indexes by priority */
-    uint8_t *turns;    /* for the first place of each priority: the place in `order` that goes on */
+    fn_channel *items;        /* the application's from 0, then the library's */
+    fn_channel_level *levels; /* the most important one first, the library's last */
+    uint8_t *order;           /* indexes by priority */
     uint32_t count;
+    uint32_t level_count;
+    uint32_t sends;   /* calls of fn_channels_sent() */
+    bool any_owed;    /* some level may have waited for so long that it goes first */
+    bool out_of_turn; /* what fn_channels_next() gave goes before something more important */
     uint64_t busy[FN_CHANNEL_WORDS]; /* bit per item: its send queue may hold something */
     bool partials; /* some receive queue may hold part of a message that can expire */
 } fn_channels;
@@ -81,7 +100,7 @@ void fn_channels_begin(fn_channels *channels);
 fn_channel *fn_channels_next(fn_channels *channels, const fn_channel_permit *permit,
                              fn_send_run *run);
 
-/* The channel that fn_channels_next() gave sent so many bytes of payload. */
+/* The channel that fn_channels_next() gave sent frames of so many bytes. */
 void fn_channels_sent(fn_channels *channels, fn_channel *channel, uint32_t bytes);
 
 /* Costs of everything held for sending. */

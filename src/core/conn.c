@@ -138,7 +138,8 @@ static bool queue_is_full(const fn_conn *conn, const fn_channel *channel, size_t
     return queued > 0 && queued + cost > conn->config.send_queue_bytes_max;
 }
 
-/* Only the latest matters: whatever waits on the channel is replaced. */
+/* Only the latest matters: what waits on the channel is replaced, but for one that has partly left.
+ */
 static void replace_waiting(fn_conn *conn, fn_channel *channel)
 {
     fn_send_outcome outcome = fn_conn_outcome(conn);
@@ -154,7 +155,8 @@ static int enqueue_unreliable(fn_conn *conn, fn_channel *channel, const void *da
     fn_send_outcome outcome = fn_conn_outcome(conn);
     while (queue_is_full(conn, channel, bytes) ||
            !fn_send_queue_add(&channel->send, &conn->store, data, (uint32_t)bytes, like)) {
-        if (!fn_send_queue_drop_oldest(&channel->send, &conn->store, &outcome))
+        if (!fn_send_queue_drop_oldest(&channel->send, &conn->store, &outcome) &&
+            !fn_send_queue_drop_partial(&channel->send, &conn->store, &outcome))
             return FASTNET_ERR_BACKPRESSURE;
     }
     fn_channels_touch(&conn->channels, channel);

@@ -255,13 +255,15 @@ static bool write_run(packet_out *packet, fn_channel *channel, fn_send_run *run)
         return false;
     if (channel->send.reliable && !run->again && run->first_unit == 0)
         fn_flow_charge(&conn->flow, message->bytes);
+    size_t left = fn_writer_left(&packet->writer);
     fn_frame_write_message(&packet->writer, &frame);
     count_message(packet, run, frame.bytes);
     asks_for_ack(packet, kept);
     packet->has_messages = true;
-    packet->real_time_only &= channel->real_time && !run->again;
+    /* What goes before the game's stream takes nothing from the floor that carries it. */
+    packet->real_time_only &= channel->real_time && !run->again && !conn->channels.out_of_turn;
     fn_send_queue_take(&channel->send, &conn->store, run);
-    fn_channels_sent(&conn->channels, channel, frame.bytes);
+    fn_channels_sent(&conn->channels, channel, (uint32_t)(left - fn_writer_left(&packet->writer)));
     return true;
 }
 

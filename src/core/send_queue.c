@@ -125,18 +125,49 @@ static fn_outbound *first_waiting(const fn_send_queue *queue)
     return NULL;
 }
 
+/* The first message that waits waits no more. */
+static void pass_first(fn_send_queue *queue, const fn_outbound *message)
+{
+    queue->send_id = fn_max_u64(message->id + 1, queue->undropped_id);
+}
+
 static void drop(fn_send_queue *queue, fn_store *store, fn_outbound *message,
                  fn_send_outcome *outcome)
 {
-    queue->send_id = message->id + 1;
+    if (message == first_waiting(queue))
+        pass_first(queue, message);
     (*outcome->dropped)++;
     finish(queue, store, message, false, outcome);
 }
 
+/* The first message of which nothing has left. */
+static fn_outbound *first_whole(fn_send_queue *queue)
+{
+    fn_outbound *first = first_waiting(queue);
+    if (first == NULL || first->next_unit == 0)
+        return first;
+    queue->undropped_id = fn_max_u64(queue->undropped_id, first->id + 1);
+    for (; queue->undropped_id < queue->next_id; queue->undropped_id++) {
+        fn_outbound *message = message_at(queue, queue->undropped_id);
+        if (message != NULL)
+            return message;
+    }
+    return NULL;
+}
+
 bool fn_send_queue_drop_oldest(fn_send_queue *queue, fn_store *store, fn_send_outcome *outcome)
 {
-    fn_outbound *message = first_waiting(queue);
-    if (message == NULL || queue->reliable)
+    fn_outbound *message = queue->reliable ? NULL : first_whole(queue);
+    if (message == NULL)
+        return false;
+    drop(queue, store, message, outcome);
+    return true;
+}
+
+bool fn_send_queue_drop_partial(fn_send_queue *queue, fn_store *store, fn_send_outcome *outcome)
+{
+    fn_outbound *message = queue->reliable ? NULL : first_waiting(queue);
+    if (message == NULL || message->next_unit == 0)
         return false;
     drop(queue, store, message, outcome);
     return true;
@@ -154,6 +185,12 @@ static void date(fn_send_queue *queue, uint64_t now_ns)
     queue->undated_id = id;
 }
 
+static uint64_t expiry_ns(const fn_outbound *message)
+{
+    uint64_t more_ns = message->next_unit > 0 ? message->live_ns : 0;
+    return fn_add_saturating(message->expires_ns, more_ns);
+}
+
 void fn_send_queue_expire(fn_send_queue *queue, fn_store *store, uint64_t now_ns,
                           fn_send_outcome *outcome)
 {
@@ -161,7 +198,7 @@ void fn_send_queue_expire(fn_send_queue *queue, fn_store *store, uint64_t now_ns
         return;
     date(queue, now_ns);
     fn_outbound *message = first_waiting(queue);
-    while (message != NULL && now_ns >= message->expires_ns) {
+    while (message != NULL && now_ns >= expiry_ns(message)) {
         drop(queue, store, message, outcome);
         message = first_waiting(queue);
     }
@@ -225,7 +262,7 @@ void fn_send_queue_take(fn_send_queue *queue, fn_store *store, const fn_send_run
     message->next_unit += run->units;
     if (message->next_unit < message->units)
         return;
-    queue->send_id = message->id + 1;
+    pass_first(queue, message);
     if (queue->reliable || message->tagged)
         return;
     forget(queue, store, message);

@@ -41,6 +41,7 @@ typedef struct fn_send_queue {
     uint64_t send_id;      /* the next to leave for the first time */
     uint64_t next_id;      /* of the next message queued */
     uint64_t undated_id;   /* unreliable: the first whose life has not begun */
+    uint64_t undropped_id; /* behind a message that has partly left, all below are dropped */
     uint32_t queued_bytes; /* costs (fn_flow_cost) of what is held */
     uint8_t channel;
     bool reliable;
@@ -68,11 +69,16 @@ void fn_send_queue_free(fn_send_queue *queue, fn_store *store);
 bool fn_send_queue_add(fn_send_queue *queue, fn_store *store, const void *data, uint32_t bytes,
                        const fn_outbound *like);
 
-/* Unreliable: drops the oldest message that waits; false when none does. */
+/* Unreliable: drops the oldest message of which nothing has left yet; false when there is none. On
+ * a full line the oldest one has nearly always partly left: dropping it would waste that part, each
+ * time, and nothing would ever arrive. */
 bool fn_send_queue_drop_oldest(fn_send_queue *queue, fn_store *store, fn_send_outcome *outcome);
 
+/* Unreliable: drops the message that has partly left; false when there is none. */
+bool fn_send_queue_drop_partial(fn_send_queue *queue, fn_store *store, fn_send_outcome *outcome);
+
 /* The time of a look: begins the life of what was queued since the last one, and drops what has
- * expired at the front of what waits. */
+ * expired at the front of what waits. What has partly left may live as long again. */
 void fn_send_queue_expire(fn_send_queue *queue, fn_store *store, uint64_t now_ns,
                           fn_send_outcome *outcome);
 

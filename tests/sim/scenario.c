@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "path_scenarios.h"
 #include "setup.h"
+#include "share_scenarios.h"
 
 #define MS FN_NS_PER_MS
 
@@ -797,7 +798,7 @@ static const char *judge_backpressure(fn_world *world)
 const fn_scenario fn_scenarios[] = {
 #define X(name, setup, judge, finish, seconds, sentence) \
     {#name, sentence, setup, judge, finish, seconds},
-    SCENARIO_MAP(X) PATH_SCENARIO_MAP(X)
+    SCENARIO_MAP(X) SHARE_SCENARIO_MAP(X) PATH_SCENARIO_MAP(X)
 #undef X
 };
 

@@ -171,6 +171,8 @@ static void conn_init(fn_world *world, fn_end *end, const uint8_t *send_secret,
     end->conn = fn_conn_create(end->memory, &config, &shared, fn_world_host_now(world, end));
     if (end->conn == NULL)
         fn_world_fail(world, "a connection could not be created");
+    else if (end->is_client)
+        fn_conn_set_rate_max(end->conn, from->rate_max_bytes_per_s);
 }
 
 /* What HELLO and WELCOME, and the secrets, would have made. */

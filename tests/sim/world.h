@@ -108,6 +108,7 @@ typedef struct fn_world_config {
     uint32_t send_queue_bytes_max;
     uint32_t datagram_bytes_max;
     uint32_t rate_floor_bytes_per_s;
+    uint32_t rate_max_bytes_per_s; /* what the application lets each client send; 0 = no cap */
     uint64_t keepalive_ns;
     uint64_t key_update_packets;
     uint64_t key_update_ns;
