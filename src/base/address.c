@@ -149,25 +149,14 @@ static bool fn_scan_ipv4(fn_scan *scan, uint8_t ip[4])
     return true;
 }
 
-static int fn_hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F')
-        return digit - 'A' + 10;
-    return -1;
-}
-
 static bool fn_scan_group(fn_scan *scan, uint8_t group[2])
 {
     uint32_t value = 0;
     int digits = 0;
-    for (; scan->at < scan->end && fn_hex_value(*scan->at) >= 0; scan->at++, digits++) {
+    for (; scan->at < scan->end && fn_text_hex_value(*scan->at) >= 0; scan->at++, digits++) {
         if (digits == 4)
             return false;
-        value = value << 4 | (uint32_t)fn_hex_value(*scan->at);
+        value = value << 4 | (uint32_t)fn_text_hex_value(*scan->at);
     }
     fn_store_be16(group, (uint16_t)value);
     return digits > 0;

@@ -88,3 +88,14 @@ void fn_text_add_quoted(fn_text *text, const void *data, size_t bytes)
         }
     }
 }
+
+int fn_text_hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    if (digit >= 'A' && digit <= 'F')
+        return digit - 'A' + 10;
+    return -1;
+}

@@ -35,4 +35,7 @@ void fn_text_add_hex_bytes(fn_text *text, const void *data, size_t bytes);
 /* Printable ASCII as it is, everything else as \xNN (a backslash as \\). */
 void fn_text_add_quoted(fn_text *text, const void *data, size_t bytes);
 
+/* What a hexadecimal digit of either case stands for; -1: it is none. */
+int fn_text_hex_value(char digit);
+
 #endif

@@ -4,10 +4,6 @@
  * Hides what does the work: with AVX2 one run of keystream and one MAC for packets that fit a
  * datagram (aead_run.h), else libsodium's own AEAD (docs/decisions/0009-aead-by-size.md). The bytes
  * are the same. Nothing here allocates.
- *
- * The nonce of a packet is the IV xor its packet number (64 bits, big endian, in the last eight
- * bytes), as in RFC 9001 section 5.3. A packet number is sealed at most once with a key: that is
- * the caller's duty, and all secrecy depends on it.
  */
 #ifndef FN_CRYPTO_AEAD_H
 #define FN_CRYPTO_AEAD_H
@@ -16,16 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    FN_AEAD_KEY_BYTES = 32,
-    FN_AEAD_IV_BYTES = 12,
-    FN_AEAD_TAG_BYTES = 16,
-};
-
-typedef struct fn_aead_key {
-    uint8_t key[FN_AEAD_KEY_BYTES];
-    uint8_t iv[FN_AEAD_IV_BYTES];
-} fn_aead_key;
+#include "crypto/aead_key.h"
 
 /* Picks the fastest code for this processor. Once per process is enough; more often, and from any
  * thread, is harmless. Without it all else works, slower. False: the library refused to start. */
@@ -43,11 +30,5 @@ void fn_aead_seal(const fn_aead_key *key, uint64_t packet_number, const uint8_t 
  * holds is not specified. */
 bool fn_aead_open(const fn_aead_key *key, uint64_t packet_number, const uint8_t *aad,
                   size_t aad_bytes, uint8_t *sealed, size_t sealed_bytes);
-
-/* The nonce of that packet. */
-void fn_aead_nonce(const fn_aead_key *key, uint64_t packet_number, uint8_t nonce[FN_AEAD_IV_BYTES]);
-
-/* Erases the key in a way the compiler keeps. */
-void fn_aead_key_wipe(fn_aead_key *key);
 
 #endif

@@ -11,7 +11,7 @@
 #ifndef FN_CRYPTO_AEAD_RUN_H
 #define FN_CRYPTO_AEAD_RUN_H
 
-#include "crypto/aead.h"
+#include "crypto/aead_key.h"
 
 #include <stdbool.h>
 #include <stddef.h>

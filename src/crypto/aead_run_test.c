@@ -1,5 +1,7 @@
 #include "crypto/aead_run.h"
 
+#include "crypto/aead.h"
+
 #include "base/rng.h"
 
 #include <setjmp.h>

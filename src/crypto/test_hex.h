@@ -7,21 +7,19 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline uint8_t test_hex_digit(char digit)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *found = strchr(digits, digit);
-    assert(found != NULL && digit != '\0');
-    return (uint8_t)(found - digits);
-}
+#include "base/text.h"
 
 /* Returns the number of bytes; an odd or overlong text stops the test. */
 static inline size_t test_hex(const char *text, uint8_t *out, size_t capacity)
 {
     size_t bytes = strlen(text) / 2;
     assert(strlen(text) % 2 == 0 && bytes <= capacity);
-    for (size_t i = 0; i < bytes; i++)
-        out[i] = (uint8_t)(test_hex_digit(text[2 * i]) << 4 | test_hex_digit(text[2 * i + 1]));
+    for (size_t i = 0; i < bytes; i++) {
+        int high = fn_text_hex_value(text[2 * i]);
+        int low = fn_text_hex_value(text[2 * i + 1]);
+        assert(high >= 0 && low >= 0);
+        out[i] = (uint8_t)(high << 4 | low);
+    }
     return bytes;
 }
 
