@@ -254,7 +254,7 @@ typedef struct FastNetConfig {
                                        "192.0.2.1", "2001:db8::1", "fe80::1%eth0". NULL = every
                                        address, IPv4 and IPv6: each client is answered from the one
                                        that it connected to, unless another is advertised */
-    const char *certificate_path;   /* PEM chain, leaf first */
+    const char *certificate_path;   /* PEM chain, leaf first, intermediates behind it */
     const char *private_key_path;   /* PEM */
     const char *trusted_roots_path; /* PEM; NULL = FASTNET_CA_FILE, else the system's roots */
     const char *advertised_address; /* "host", "host:port" or ":port" told to clients as the UDP

@@ -62,7 +62,7 @@ int fn_incoming_open(FastNetEndpoint *endpoint, fn_failure *failure)
     fn_tls_context *context = fn_shard_identity(endpoint);
     if (context == NULL)
         context = fn_trust_identity(&endpoint->trust, given->certificate_path,
-                                    given->private_key_path, failure);
+                                    given->private_key_path, &endpoint->report.log, failure);
     if (context == NULL)
         return failure->code;
     endpoint->links.config.server_tls = context;

@@ -220,8 +220,8 @@ FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint, const char *
         return FASTNET_ERR_ARGUMENT;
     if (!endpoint->incoming.listening)
         return FASTNET_ERR_STATE;
-    fn_tls_context *context =
-        fn_trust_identity(&endpoint->trust, certificate_path, private_key_path, &failure);
+    fn_tls_context *context = fn_trust_identity(&endpoint->trust, certificate_path,
+                                                private_key_path, &endpoint->report.log, &failure);
     if (context == NULL) {
         return (FastNetResult)fn_report_error(&endpoint->report, FN_LOG_ERROR,
                                               FASTNET_ERR_CERTIFICATE, failure.text);

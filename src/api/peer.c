@@ -195,6 +195,8 @@ void fn_peer_set_connected(FastNetEndpoint *endpoint, fn_peer *peer, bool connec
 
 void fn_peer_free_token(FastNetEndpoint *endpoint, fn_peer *peer)
 {
+    if (peer->token != NULL)
+        fn_bytes_wipe(peer->token, peer->token_bytes);
     fn_memory_free(&endpoint->blocks.memory, peer->token, peer->token_bytes);
     peer->token = NULL;
     peer->token_bytes = 0;

@@ -5,6 +5,7 @@
 #include "api/allocator.h"
 #include "base/bytes.h"
 #include "base/units.h"
+#include "io/clock.h"
 #include "io/environment.h"
 #include "io/file.h"
 
@@ -125,9 +126,29 @@ fn_tls_context *fn_trust_choose(fn_trust *trust, const FastNetConnectOptions *op
     return retain(trust->roots);
 }
 
-fn_tls_context *fn_trust_identity(const fn_trust *trust, const char *certificate_path,
-                                  const char *private_key_path, fn_failure *failure)
+/* --- our own identity --- */
+
+typedef struct remark_to {
+    const fn_log *log;
+    const char *certificate_path;
+    const char *private_key_path;
+} remark_to;
+
+static void log_remark(void *user, fn_tls_identity_part part, const char *sentence)
 {
+    const remark_to *to = user;
+    bool key = part == FN_TLS_IDENTITY_KEY;
+    fn_failure line;
+    fn_failure_set(&line, FASTNET_OK, "%s '%.120s': %s", key ? "private key" : "certificate",
+                   key ? to->private_key_path : to->certificate_path, sentence);
+    fn_log_write(to->log, FN_LOG_WARNING, line.text);
+}
+
+fn_tls_context *fn_trust_identity(const fn_trust *trust, const char *certificate_path,
+                                  const char *private_key_path, const fn_log *log,
+                                  fn_failure *failure)
+{
+    remark_to to = {log, certificate_path, private_key_path};
     pem_file chain = {0};
     pem_file key = {0};
     fn_tls_context *context = NULL;
@@ -136,12 +157,14 @@ fn_tls_context *fn_trust_identity(const fn_trust *trust, const char *certificate
         fn_tls_identity identity = {.chain_pem = chain.data,
                                     .chain_pem_bytes = chain.bytes,
                                     .key_pem = key.data,
-                                    .key_pem_bytes = key.bytes};
+                                    .key_pem_bytes = key.bytes,
+                                    .chain_name = certificate_path,
+                                    .key_name = private_key_path};
         fn_tls_config config = trust->tls;
         config.identity = &identity;
         context = fn_tls_context_create_server(&config, failure);
-        if (context == NULL)
-            name_file(failure, "certificate", certificate_path);
+        if (context != NULL)
+            fn_tls_identity_review(context, (int64_t)fn_clock_unix_seconds(), log_remark, &to);
     }
     pem_free(trust, &chain);
     pem_free(trust, &key);

@@ -1,5 +1,6 @@
 /*
- * trust.h: whom an outgoing connection believes. The first that is given counts:
+ * trust.h: whom an outgoing connection believes, and who a server says that it is. Of what an
+ * outgoing connection is given, the first counts:
  *   the connect's pins, its CA file, the endpoint's CA file, FASTNET_CA_FILE, the system's roots.
  */
 #ifndef FN_API_TRUST_H
@@ -7,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "crypto/tls_context.h"
 #include "fastnet.h"
@@ -28,8 +30,10 @@ void fn_trust_free(fn_trust *trust);
 fn_tls_context *fn_trust_choose(fn_trust *trust, const FastNetConnectOptions *options,
                                 bool insecure, fn_failure *failure);
 
-/* A server's context from its two files. Same results; the sentence names the file. */
+/* A server's context from its two files. Same results; the sentence names the file. What works but
+ * hurts (fn_tls_identity_review) becomes a warning in the log. */
 fn_tls_context *fn_trust_identity(const fn_trust *trust, const char *certificate_path,
-                                  const char *private_key_path, fn_failure *failure);
+                                  const char *private_key_path, const fn_log *log,
+                                  fn_failure *failure);
 
 #endif

@@ -110,8 +110,7 @@ static void wrong_alpn_is_refused_by_both(void **state)
     world_clean(state);
     world_reset(state);
 
-    const fn_tls_identity identity = {w.leaf.certificate, w.leaf.certificate_bytes, w.leaf.key,
-                                      w.leaf.key_bytes};
+    const fn_tls_identity identity = test_identity(&w.leaf);
     const fn_tls_config config = {.alpn = "http/1.1", .identity = &identity};
     context = fn_tls_context_create_server(&config, NULL);
     side server = bare_server(context);

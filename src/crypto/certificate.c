@@ -86,6 +86,12 @@ static EVP_PKEY *make_key(fn_certificate_key_kind kind)
         return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
     case FN_CERTIFICATE_KEY_RSA_4096:
         return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)4096);
+    case FN_CERTIFICATE_KEY_P384:
+        return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
+    case FN_CERTIFICATE_KEY_P521:
+        return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-521");
+    case FN_CERTIFICATE_KEY_SECP256K1:
+        return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "secp256k1");
     }
     return NULL;
 }
@@ -226,11 +232,11 @@ static int write_pem(X509 *certificate, EVP_PKEY *key, fn_certificate_pem *out, 
     int code = FASTNET_OK;
     if (certificate_bio == NULL || key_bio == NULL ||
         !PEM_write_bio_X509(certificate_bio, certificate) ||
-        !PEM_write_bio_PrivateKey(key_bio, key, NULL, NULL, 0, NULL, NULL))
+        (key != NULL && !PEM_write_bio_PrivateKey(key_bio, key, NULL, NULL, 0, NULL, NULL)))
         code = fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory to write a certificate");
     else if (!take_text(certificate_bio, out->certificate, sizeof out->certificate,
                         &out->certificate_bytes) ||
-             !take_text(key_bio, out->key, sizeof out->key, &out->key_bytes))
+             (key != NULL && !take_text(key_bio, out->key, sizeof out->key, &out->key_bytes)))
         code = fn_failure_set(failure, FASTNET_ERR_TOO_LARGE,
                               "the certificate would be larger than %d bytes: give it fewer names",
                               FN_CERTIFICATE_PEM_BYTES_MAX);
@@ -275,7 +281,11 @@ static int issuer_read(const fn_certificate_pem *pem, issuer *out, fn_failure *f
 static int make(const fn_certificate_request *request, const issuer *from, fn_certificate_pem *out,
                 fn_failure *failure)
 {
-    EVP_PKEY *key = make_key(request->key_kind);
+    bool given = request->key_pem != NULL;
+    EVP_PKEY *key = given ? fn_x509_read_key(request->key_pem, request->key_pem_bytes, failure)
+                          : make_key(request->key_kind);
+    if (key == NULL && given)
+        return FASTNET_ERR_CERTIFICATE;
     X509 *certificate = X509_new();
     bool self_signed = from->certificate == NULL;
     int code;
@@ -285,7 +295,7 @@ static int make(const fn_certificate_request *request, const issuer *from, fn_ce
         code = fn_failure_set(failure, FASTNET_ERR_MEMORY, "the certificate could not be made: %s",
                               fn_x509_reason());
     else
-        code = write_pem(certificate, key, out, failure);
+        code = write_pem(certificate, given ? NULL : key, out, failure);
     X509_free(certificate);
     EVP_PKEY_free(key);
     ERR_clear_error();
@@ -341,17 +351,6 @@ void fn_certificate_pin_format(const uint8_t pin[FN_CERTIFICATE_PIN_BYTES],
     fn_text_add_hex_bytes(&text, pin, FN_CERTIFICATE_PIN_BYTES);
 }
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F')
-        return digit - 'A' + 10;
-    return -1;
-}
-
 bool fn_certificate_pin_parse(const char *text, uint8_t out[FN_CERTIFICATE_PIN_BYTES])
 {
     uint8_t pin[FN_CERTIFICATE_PIN_BYTES];
@@ -360,8 +359,8 @@ bool fn_certificate_pin_parse(const char *text, uint8_t out[FN_CERTIFICATE_PIN_B
     if (strlen(text) != 2 * sizeof pin)
         return false;
     for (size_t i = 0; i < sizeof pin; i++) {
-        int high = hex_value(text[2 * i]);
-        int low = hex_value(text[2 * i + 1]);
+        int high = fn_text_hex_value(text[2 * i]);
+        int low = fn_text_hex_value(text[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         pin[i] = (uint8_t)(high << 4 | low);

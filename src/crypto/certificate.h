@@ -21,6 +21,7 @@ enum {
     FN_CERTIFICATE_SUBJECT_BYTES = 256,
     FN_CERTIFICATE_NAMES_BYTES = 512,
     FN_CERTIFICATE_TIME_TEXT_BYTES = 32,
+    FN_CERTIFICATE_KEY_BYTES = 48,
 };
 
 typedef enum fn_certificate_key_kind {
@@ -28,6 +29,9 @@ typedef enum fn_certificate_key_kind {
     FN_CERTIFICATE_KEY_ED25519,
     FN_CERTIFICATE_KEY_RSA_2048,
     FN_CERTIFICATE_KEY_RSA_4096, /* seconds to generate */
+    FN_CERTIFICATE_KEY_P384,     /* this and the following: for tests */
+    FN_CERTIFICATE_KEY_P521,
+    FN_CERTIFICATE_KEY_SECP256K1, /* TLS 1.3 cannot use it */
 } fn_certificate_key_kind;
 
 typedef enum fn_certificate_role {
@@ -44,6 +48,8 @@ typedef struct fn_certificate_request {
     size_t names_count;        /* 0 = no SAN at all */
     int64_t not_before_unix_s; /* seconds since 1970 */
     int64_t not_after_unix_s;
+    const char *key_pem; /* the key to certify, which `out` does not get; NULL = a new one */
+    size_t key_pem_bytes;
 } fn_certificate_request;
 
 /* About 20 KiB: keep it off small stacks. The key part is secret: wipe it. */
@@ -55,11 +61,11 @@ typedef struct fn_certificate_pem {
 } fn_certificate_pem;
 
 /*
- * Makes a new key and a certificate for it, signed by `issuer` (NULL = self-signed). The
- * certificate holds one PEM block; chains are made by appending the issuer's.
- * Returns OK; ERR_ARGUMENT (a name that is neither a DNS name nor an address, an empty or reversed
- * period); ERR_CERTIFICATE (the issuer's PEM is malformed or does not match); ERR_MEMORY;
- * ERR_TOO_LARGE (so many names that the PEM does not fit).
+ * Makes a certificate for a new key, or for the one given, signed by `issuer` (NULL = self-signed).
+ * The certificate holds one PEM block; chains are made by appending the issuer's. Returns OK;
+ * ERR_ARGUMENT (a name that is neither a DNS name nor an address, an empty or reversed period);
+ * ERR_CERTIFICATE (the issuer's PEM is malformed or does not match, or the key's PEM is malformed);
+ * ERR_MEMORY; ERR_TOO_LARGE (so many names that the PEM does not fit).
  */
 int fn_certificate_create(const fn_certificate_request *request, const fn_certificate_pem *issuer,
                           fn_certificate_pem *out, fn_failure *failure);
@@ -76,6 +82,7 @@ typedef struct fn_certificate_info {
     bool self_signed; /* subject and issuer are the same */
     int64_t not_before_unix_s;
     int64_t not_after_unix_s;
+    char key[FN_CERTIFICATE_KEY_BYTES]; /* "EC P-256", "RSA 2048", "ED25519" */
     uint8_t pin[FN_CERTIFICATE_PIN_BYTES];
 } fn_certificate_info;
 

@@ -54,15 +54,10 @@ static void test_every_key_kind_makes_a_usable_identity(void **state)
                                                 .not_before_unix_s = NOW - DAY,
                                                 .not_after_unix_s = NOW + DAY};
         assert_int_equal(fn_certificate_create(&request, &authority, &leaf, NULL), FASTNET_OK);
-        fn_tls_context *servers = test_server_context(&leaf, NULL);
-        fn_tls_context *clients = test_client_context(&authority);
-        fn_tls *server = test_tls(servers, NULL), *client = test_tls(clients, "localhost");
-        test_handshake(client, server, WIRE_BYTES);
-        assert_established(client, server);
-        fn_tls_destroy(client);
-        fn_tls_destroy(server);
-        fn_tls_context_release(clients);
-        fn_tls_context_release(servers);
+        test_pair pair = test_pair_meet(test_server_context(&leaf, NULL),
+                                        test_client_context(&authority), "localhost");
+        assert_established(pair.client, pair.server);
+        test_pair_part(&pair);
     }
 }
 

@@ -40,6 +40,35 @@ static inline void test_make_certificate(fn_certificate_role role, const char *c
         fail_msg("%s", failure.text);
 }
 
+/* For localhost, valid around NOW, with a key of that kind. */
+static inline void test_make_keyed(fn_certificate_role role, fn_certificate_key_kind kind,
+                                   const char *common_name, const fn_certificate_pem *issuer,
+                                   fn_certificate_pem *out)
+{
+    static const char *const names[] = {"localhost"};
+    bool leaf = role == FN_CERTIFICATE_LEAF;
+    const fn_certificate_request request = {
+        .role = role,
+        .key_kind = kind,
+        .common_name = common_name,
+        .names = leaf ? names : NULL,
+        .names_count = leaf ? 1 : 0,
+        .not_before_unix_s = NOW - DAY,
+        .not_after_unix_s = NOW + 60 * DAY,
+    };
+    fn_failure failure;
+    if (fn_certificate_create(&request, issuer, out, &failure) != FASTNET_OK)
+        fail_msg("%s", failure.text);
+}
+
+/* Puts the second file's certificates behind the first's. */
+static inline void test_append(fn_certificate_pem *to, const fn_certificate_pem *more)
+{
+    assert_true(to->certificate_bytes + more->certificate_bytes < sizeof to->certificate);
+    memcpy(to->certificate + to->certificate_bytes, more->certificate, more->certificate_bytes + 1);
+    to->certificate_bytes += more->certificate_bytes;
+}
+
 static inline void test_make_authority(const char *common_name, fn_certificate_pem *out)
 {
     test_make_certificate(FN_CERTIFICATE_AUTHORITY, common_name, NULL, 0, NOW - DAY,
@@ -54,11 +83,19 @@ static inline void test_make_leaf(const fn_certificate_pem *issuer, fn_certifica
                           issuer, out);
 }
 
+/* Borrows from `pem`. */
+static inline fn_tls_identity test_identity(const fn_certificate_pem *pem)
+{
+    return (fn_tls_identity){.chain_pem = pem->certificate,
+                             .chain_pem_bytes = pem->certificate_bytes,
+                             .key_pem = pem->key,
+                             .key_pem_bytes = pem->key_bytes};
+}
+
 static inline fn_tls_context *test_server_context(const fn_certificate_pem *pem,
                                                   const fn_tls_trust *trust)
 {
-    const fn_tls_identity identity = {pem->certificate, pem->certificate_bytes, pem->key,
-                                      pem->key_bytes};
+    const fn_tls_identity identity = test_identity(pem);
     const fn_tls_config config = {.identity = &identity, .trust = trust};
     fn_failure failure;
     fn_tls_context *context = fn_tls_context_create_server(&config, &failure);
@@ -113,6 +150,31 @@ static inline void test_handshake(fn_tls *client, fn_tls *server, size_t piece)
     fn_tls_step(client, NULL);
     while (test_carry(client, server, piece) + test_carry(server, client, piece) > 0) {
     }
+}
+
+/* A client and a server that have said all they had to say. */
+typedef struct test_pair {
+    fn_tls_context *servers;
+    fn_tls_context *clients;
+    fn_tls *server;
+    fn_tls *client;
+} test_pair;
+
+/* Takes the two contexts; the client connects to `name`. */
+static inline test_pair test_pair_meet(fn_tls_context *servers, fn_tls_context *clients,
+                                       const char *name)
+{
+    test_pair pair = {servers, clients, test_tls(servers, NULL), test_tls(clients, name)};
+    test_handshake(pair.client, pair.server, WIRE_BYTES);
+    return pair;
+}
+
+static inline void test_pair_part(test_pair *pair)
+{
+    fn_tls_destroy(pair->client);
+    fn_tls_destroy(pair->server);
+    fn_tls_context_release(pair->clients);
+    fn_tls_context_release(pair->servers);
 }
 
 static inline void assert_established(const fn_tls *client, const fn_tls *server)

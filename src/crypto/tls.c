@@ -7,47 +7,7 @@
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <stdarg.h>
 #include <string.h>
-
-/* --- shared with the other TLS files --- */
-
-const char *fn_tls_peer_word(const fn_tls *tls)
-{
-    return tls->context->server ? "client" : "server";
-}
-
-fn_tls *fn_tls_of(const SSL *ssl)
-{
-    return SSL_get_app_data(ssl);
-}
-
-int fn_tls_fail(fn_tls *tls, int code, const char *format, ...)
-{
-    if (tls->failure.code != FASTNET_OK)
-        return tls->failure.code;
-    char text[FN_FAILURE_TEXT_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    BIO_vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    return fn_failure_set(&tls->failure, code, "%s", text);
-}
-
-void fn_tls_observe_message(int sent, int version, int type, const void *bytes, size_t count,
-                            SSL *ssl, void *unused)
-{
-    (void)version, (void)unused;
-    bool handshake = type == SSL3_RT_HANDSHAKE && count > 0;
-    fn_tls *tls = fn_tls_of(ssl);
-    if (sent && handshake && *(const uint8_t *)bytes == SSL3_MT_CERTIFICATE_VERIFY)
-        tls->signed_once = true;
-    if (!sent && handshake && tls->done && ++tls->late_messages > FN_TLS_LATE_MESSAGES_MAX) {
-        fn_tls_fail(tls, FASTNET_ERR_PROTOCOL, "the %s floods TLS with key updates or tickets",
-                    fn_tls_peer_word(tls));
-        (void)BIO_reset(tls->input); /* or OpenSSL would work through all that waits */
-    }
-}
 
 /* --- creation --- */
 
@@ -169,6 +129,11 @@ static int fail_reason(fn_tls *tls, int reason)
     case SSL_R_BAD_RECORD_TYPE:
         return fn_tls_fail(tls, FASTNET_ERR_PROTOCOL,
                            "TLS bytes from the %s were damaged or forged on the way", peer);
+    case SSL_R_NO_SUITABLE_KEY_SHARE:
+    case SSL_R_NO_SUITABLE_GROUPS:
+    case SSL_R_BAD_KEY_SHARE:
+        return fn_tls_fail(tls, FASTNET_ERR_PROTOCOL,
+                           "the %s exchanges keys neither by X25519 nor by P-256", peer);
     default:
         return FASTNET_OK;
     }
@@ -379,9 +344,4 @@ int fn_tls_describe(fn_tls *tls, fn_tls_info *out)
     if (peer != NULL)
         fn_x509_describe(peer, &out->peer);
     return FASTNET_OK;
-}
-
-const fn_failure *fn_tls_failure(const fn_tls *tls)
-{
-    return &tls->failure;
 }

@@ -13,8 +13,12 @@ enum {
     TICKETS_PER_HANDSHAKE = 1,
 };
 
-/* ffdhe groups are left out: a client could choose one to make the server work for milliseconds. */
-static const char groups[] = "X25519:P-256:P-384";
+/*
+ * The client chooses which of these is used, so none may be dear: P-384 would cost a server 20
+ * times as much as P-256, ffdhe milliseconds. Certificates are another matter: theirs may be on any
+ * curve. OpenSSL refuses a whole list for one unknown name, and some FIPS providers know no X25519.
+ */
+static const char *const group_lists[] = {"X25519:P-256", "P-256"};
 
 /* --- settings that all have --- */
 
@@ -22,6 +26,14 @@ static void write_key_log(const SSL *ssl, const char *line)
 {
     fn_tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     context->key_log(context->key_log_user, line);
+}
+
+static bool set_groups(SSL_CTX *ssl)
+{
+    for (size_t i = 0; i < sizeof group_lists / sizeof group_lists[0]; i++)
+        if (SSL_CTX_set1_groups_list(ssl, group_lists[i]) == 1)
+            return true;
+    return false;
 }
 
 static bool set_common(fn_tls_context *context)
@@ -41,7 +53,7 @@ static bool set_common(fn_tls_context *context)
     return SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) &&
            SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) &&
            SSL_CTX_set_max_early_data(ssl, 0) && SSL_CTX_set_recv_max_early_data(ssl, 0) &&
-           SSL_CTX_set1_groups_list(ssl, groups);
+           set_groups(ssl);
 }
 
 static int set_alpn(fn_tls_context *context, const char *name, fn_failure *failure)
@@ -54,72 +66,6 @@ static int set_alpn(fn_tls_context *context, const char *name, fn_failure *failu
     memcpy(context->alpn + 1, chosen, bytes);
     memcpy(context->alpn_text, chosen, bytes + 1);
     return FASTNET_OK;
-}
-
-/* --- identity --- */
-
-static int use_certificate(SSL_CTX *ssl, X509 *certificate, fn_failure *failure)
-{
-    if (SSL_CTX_use_certificate(ssl, certificate) == 1)
-        return FASTNET_OK;
-    return fn_failure_set(failure, FASTNET_ERR_CERTIFICATE, "the certificate cannot be used: %s",
-                          fn_x509_reason());
-}
-
-static int add_to_chain(SSL_CTX *ssl, X509 *certificate, fn_failure *failure)
-{
-    if (SSL_CTX_add1_chain_cert(ssl, certificate) == 1)
-        return FASTNET_OK;
-    return fn_failure_set(failure, FASTNET_ERR_CERTIFICATE,
-                          "the certificate chain cannot be used: %s", fn_x509_reason());
-}
-
-static int load_chain(SSL_CTX *ssl, const fn_tls_identity *identity, fn_failure *failure)
-{
-    BIO *bio = fn_x509_pem_open(identity->chain_pem, identity->chain_pem_bytes);
-    bool malformed = false;
-    int loaded = 0;
-    int code = FASTNET_OK;
-    X509 *certificate;
-    while (code == FASTNET_OK && bio != NULL &&
-           (certificate = fn_x509_read_certificate(bio, &malformed)) != NULL) {
-        code = loaded++ == 0 ? use_certificate(ssl, certificate, failure)
-                             : add_to_chain(ssl, certificate, failure);
-        X509_free(certificate);
-    }
-    BIO_free(bio);
-    if (code == FASTNET_OK && malformed)
-        code = fn_failure_set(
-            failure, FASTNET_ERR_CERTIFICATE,
-            "the certificate's PEM text is malformed (certificate %d of the file)", loaded + 1);
-    if (code == FASTNET_OK && loaded == 0)
-        code = fn_failure_set(failure, FASTNET_ERR_CERTIFICATE,
-                              "there is no PEM certificate in the certificate file");
-    return code;
-}
-
-static int load_key(SSL_CTX *ssl, const fn_tls_identity *identity, fn_failure *failure)
-{
-    EVP_PKEY *key = fn_x509_read_key(identity->key_pem, identity->key_pem_bytes, failure);
-    if (key == NULL)
-        return FASTNET_ERR_CERTIFICATE;
-    int code = FASTNET_OK;
-    if (X509_check_private_key(SSL_CTX_get0_certificate(ssl), key) != 1)
-        code = fn_failure_set(failure, FASTNET_ERR_CERTIFICATE,
-                              "the private key does not belong to the certificate: they are from "
-                              "different pairs");
-    else if (SSL_CTX_use_PrivateKey(ssl, key) != 1 || SSL_CTX_check_private_key(ssl) != 1)
-        code = fn_failure_set(failure, FASTNET_ERR_CERTIFICATE,
-                              "the private key cannot be used: %s", fn_x509_reason());
-    EVP_PKEY_free(key);
-    ERR_clear_error();
-    return code;
-}
-
-static int set_identity(SSL_CTX *ssl, const fn_tls_identity *identity, fn_failure *failure)
-{
-    int code = load_chain(ssl, identity, failure);
-    return code == FASTNET_OK ? load_key(ssl, identity, failure) : code;
 }
 
 /* --- trust --- */
@@ -271,7 +217,7 @@ static fn_tls_context *create(bool server, bool insecure, const fn_tls_config *c
         code = server ? set_server(context, config, failure)
                       : set_client(context, config, insecure, failure);
     if (code == FASTNET_OK && config->identity != NULL)
-        code = set_identity(context->ssl, config->identity, failure);
+        code = fn_tls_identity_load(context->ssl, config->identity, failure);
     digest_trust(context, insecure ? NULL : config->trust);
     ERR_clear_error();
     if (code == FASTNET_OK)

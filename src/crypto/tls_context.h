@@ -2,7 +2,8 @@
  * tls_context.h: what many TLS connections share: identity, trust, ticket keys.
  *
  * TLS 1.3 only, ALPN checked by both sides, no early data (RFC 8446 section 8: it can be replayed),
- * resumption only with a fresh (EC)DHE exchange, groups X25519, P-256, P-384.
+ * resumption only with a fresh (EC)DHE exchange, by X25519 or P-256 only (where a FIPS provider
+ * knows no X25519, by P-256 alone); certificates may be on other curves.
  *
  * A context is counted: connections keep theirs alive. To reload a certificate, create a second
  * context, swap the pointer, release the first. Each context has its own random ticket keys, so a
@@ -21,20 +22,11 @@
 
 #include "crypto/certificate.h"
 #include "crypto/failure.h"
+#include "crypto/tls_identity.h"
 
 #define FN_TLS_ALPN "fastnet/1"
 
 enum { FN_TLS_PINS_MAX = 16 };
-
-typedef struct fn_tls_context fn_tls_context;
-
-/* A certificate chain (leaf first) and the leaf's private key, both PEM, borrowed for the call. */
-typedef struct fn_tls_identity {
-    const void *chain_pem;
-    size_t chain_pem_bytes;
-    const void *key_pem;
-    size_t key_pem_bytes;
-} fn_tls_identity;
 
 /*
  * Whom to believe. All borrowed for the call. The first that is given counts:
@@ -65,7 +57,8 @@ typedef struct fn_tls_config {
 
 /*
  * Each returns a context with one reference, or NULL with `failure` filled:
- *   ERR_CERTIFICATE  chain, key or CA missing, malformed, encrypted, or key and certificate differ
+ *   ERR_CERTIFICATE  chain, key or CA missing, malformed, encrypted, in the wrong order, of a kind
+ *                    that TLS 1.3 cannot use, or key and certificate differ
  *   ERR_ARGUMENT     ALPN or pins out of range
  *   ERR_MEMORY       OpenSSL could not allocate
  */

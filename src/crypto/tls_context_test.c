@@ -2,8 +2,11 @@
 
 #include "crypto/test_tls.h"
 
+#include <openssl/core_dispatch.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/provider.h>
+#include <openssl/ssl.h>
 
 static fn_certificate_pem authority, leaf, other;
 
@@ -19,7 +22,10 @@ static int make_certificates(void **state)
 static void assert_server_refused(const char *chain, size_t chain_bytes, const char *key,
                                   size_t key_bytes, const char *part)
 {
-    const fn_tls_identity identity = {chain, chain_bytes, key, key_bytes};
+    const fn_tls_identity identity = {.chain_pem = chain,
+                                      .chain_pem_bytes = chain_bytes,
+                                      .key_pem = key,
+                                      .key_pem_bytes = key_bytes};
     const fn_tls_config config = {.identity = &identity};
     fn_failure failure;
     assert_null(fn_tls_context_create_server(&config, &failure));
@@ -125,20 +131,86 @@ static void test_bad_alpn(void **state)
 static void test_other_alpn(void **state)
 {
     (void)state;
-    const fn_tls_identity identity = {leaf.certificate, leaf.certificate_bytes, leaf.key,
-                                      leaf.key_bytes};
+    const fn_tls_identity identity = test_identity(&leaf);
     const fn_tls_config config = {.identity = &identity, .alpn = "fastnet-other/1"};
-    fn_tls_context *servers = fn_tls_context_create_server(&config, NULL);
-    fn_tls_context *clients = test_client_context(&authority);
-    fn_tls *server = test_tls(servers, NULL), *client = test_tls(clients, "localhost");
-    test_handshake(client, server, WIRE_BYTES);
-    assert_failure(fn_tls_failure(server), FASTNET_ERR_PROTOCOL,
+    test_pair pair = test_pair_meet(fn_tls_context_create_server(&config, NULL),
+                                    test_client_context(&authority), "localhost");
+    assert_failure(fn_tls_failure(pair.server), FASTNET_ERR_PROTOCOL,
                    "'fastnet/1'; this server speaks only fastnet-other/1");
-    assert_failure(fn_tls_failure(client), FASTNET_ERR_PROTOCOL, "does not speak the FastNet");
-    fn_tls_destroy(client);
-    fn_tls_destroy(server);
-    fn_tls_context_release(clients);
-    fn_tls_context_release(servers);
+    assert_failure(fn_tls_failure(pair.client), FASTNET_ERR_PROTOCOL, "does not speak the FastNet");
+    test_pair_part(&pair);
+}
+
+/* --- a provider that knows no X25519, as FIPS providers do --- */
+
+static OSSL_PROVIDER *whole; /* the default provider, in a library context of its own */
+
+static const OSSL_ALGORITHM *query_without_x25519(void *context, int operation, int *no_cache)
+{
+    static OSSL_ALGORITHM rows[64];
+    (void)context;
+    const OSSL_ALGORITHM *from = OSSL_PROVIDER_query_operation(whole, operation, no_cache);
+    if (operation != OSSL_OP_KEYMGMT && operation != OSSL_OP_KEYEXCH)
+        return from;
+    size_t count = 0;
+    for (; from->algorithm_names != NULL; from++) {
+        assert_true(count + 1 < sizeof rows / sizeof rows[0]);
+        if (strstr(from->algorithm_names, "X25519") == NULL)
+            rows[count++] = *from;
+    }
+    rows[count] = (OSSL_ALGORITHM){0};
+    *no_cache = 1; /* `rows` serves every operation */
+    return rows;
+}
+
+static int capabilities(void *context, const char *capability, OSSL_CALLBACK *take, void *user)
+{
+    (void)context;
+    return OSSL_PROVIDER_get_capabilities(whole, capability, take, user);
+}
+
+static int provider_without_x25519(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
+                                   const OSSL_DISPATCH **out, void **context)
+{
+    static const OSSL_DISPATCH functions[] = {
+        {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query_without_x25519},
+        {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))capabilities},
+        {0, NULL},
+    };
+    (void)handle, (void)in;
+    *out = functions;
+    *context = OSSL_PROVIDER_get0_provider_ctx(whole);
+    return 1;
+}
+
+/* OpenSSL refuses a whole list of groups for one name that it does not know. */
+static void test_p256_alone_where_the_provider_knows_no_x25519(void **state)
+{
+    (void)state;
+    OSSL_LIB_CTX *source = OSSL_LIB_CTX_new();
+    OSSL_LIB_CTX *limited = OSSL_LIB_CTX_new();
+    whole = OSSL_PROVIDER_load(source, "default");
+    assert_non_null(whole);
+    assert_int_equal(OSSL_PROVIDER_add_builtin(limited, "without-x25519", provider_without_x25519),
+                     1);
+    OSSL_PROVIDER *provider = OSSL_PROVIDER_load(limited, "without-x25519");
+    assert_non_null(provider);
+    OSSL_LIB_CTX *before = OSSL_LIB_CTX_set0_default(limited);
+    SSL_CTX *probe = SSL_CTX_new(TLS_client_method());
+    assert_int_equal(SSL_CTX_set1_groups_list(probe, "X25519:P-256"), 0);
+    SSL_CTX_free(probe);
+
+    test_pair pair = test_pair_meet(test_server_context(&leaf, NULL),
+                                    test_client_context(&authority), "localhost");
+    assert_established(pair.client, pair.server);
+    assert_says(pair.client, pair.server, "without X25519");
+    test_pair_part(&pair);
+
+    OSSL_LIB_CTX_set0_default(before);
+    OSSL_PROVIDER_unload(provider);
+    OSSL_LIB_CTX_free(limited);
+    OSSL_PROVIDER_unload(whole);
+    OSSL_LIB_CTX_free(source);
 }
 
 static void test_release_of_nothing(void **state)
@@ -157,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_bad_trust),
         cmocka_unit_test(test_bad_alpn),
         cmocka_unit_test(test_other_alpn),
+        cmocka_unit_test(test_p256_alone_where_the_provider_knows_no_x25519),
         cmocka_unit_test(test_release_of_nothing),
     };
     return cmocka_run_group_tests(tests, make_certificates, NULL);

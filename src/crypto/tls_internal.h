@@ -1,12 +1,17 @@
 /*
  * tls_internal.h: what the TLS files share. Inside this layer only.
  *
- *   tls_context.c  identity, trust and the settings that every connection has
+ *   tls_context.c  trust and the settings that every connection has
+ *   tls_identity.c our own certificate and key
  *   tls_hello.c    what a server demands of a ClientHello: TLS 1.3 and our ALPN
  *   tls_verify.c   whether the peer's certificate is believed, and the sentence when not
- *   tls_alert.c    what alerts mean
+ *   tls_observe.c  what alerts mean, and what passes by
  *   tls_session.c  resumption blobs
+ *   tls_failure.c  the first thing that went wrong with a connection
  *   tls.c          one connection
+ *
+ * The arrows between them: tls.c uses tls_context.c and tls_session.c; tls_context.c registers what
+ * hello, verify, observe and session do; all of them use tls_failure.c, and none uses tls.c.
  */
 #ifndef FN_CRYPTO_TLS_INTERNAL_H
 #define FN_CRYPTO_TLS_INTERNAL_H
@@ -58,12 +63,15 @@ struct fn_tls {
 
 /* The other side: "server" or "client". */
 const char *fn_tls_peer_word(const fn_tls *tls);
-fn_tls *fn_tls_of(const SSL *ssl);
+static inline fn_tls *fn_tls_of(const SSL *ssl)
+{
+    return SSL_get_app_data(ssl);
+}
 
 /* Keeps the first failure; returns the code that stays. */
 int fn_tls_fail(fn_tls *tls, int code, const char *format, ...) FN_FAILURE_FORMAT;
 
-/* OpenSSL callbacks, registered by tls_context.c. */
+/* OpenSSL's callbacks, registered by tls_context.c. */
 int fn_tls_check_hello(SSL *ssl, int *alert, void *unused);
 int fn_tls_select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
                        const unsigned char *offered, unsigned offered_bytes, void *unused);
@@ -72,6 +80,9 @@ int fn_tls_keep_ticket(SSL *ssl, SSL_SESSION *ticket);
 void fn_tls_observe(const SSL *ssl, int where, int value);
 void fn_tls_observe_message(int sent, int version, int type, const void *bytes, size_t count,
                             SSL *ssl, void *unused);
+
+/* Chain and key go into the context. ERR_CERTIFICATE with a sentence that names the file. */
+int fn_tls_identity_load(SSL_CTX *ssl, const fn_tls_identity *identity, fn_failure *failure);
 
 /* Client: offers the blob of an earlier session, when it fits this connection. */
 void fn_tls_offer_session(fn_tls *tls, const void *blob, size_t blob_bytes);

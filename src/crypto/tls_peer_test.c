@@ -279,7 +279,7 @@ static void test_hello_retry_request(void **state)
                             (const unsigned char *)"\x09"
                                                    "fastnet/1",
                             10);
-    SSL_CTX_set1_groups_list(client.context, "ffdhe2048:P-384");
+    SSL_CTX_set1_groups_list(client.context, "ffdhe2048:P-256");
     foreign_start(&client, false);
     fn_tls *server = test_tls(servers, NULL);
     bool key_used = true;
@@ -301,8 +301,29 @@ static void test_hello_retry_request(void **state)
     foreign_free(&client);
 }
 
-/* Finite-field groups are expensive for the server: a client that has nothing else is refused. */
-static void test_client_with_expensive_groups_only(void **state)
+/* The client chooses the group, and the server pays: P-384 costs it 20 times as much as P-256, a
+ * finite-field group milliseconds. A client that has nothing else is refused. */
+static void test_attack_client_with_expensive_groups_only(void **state)
+{
+    (void)state;
+    static const char *const lists[] = {"P-384", "P-521", "P-384:P-521:X448", "ffdhe8192"};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        foreign client = foreign_make(false, TLS1_3_VERSION);
+        SSL_CTX_set_alpn_protos(client.context,
+                                (const unsigned char *)"\x09"
+                                                       "fastnet/1",
+                                10);
+        assert_int_equal(SSL_CTX_set1_groups_list(client.context, lists[i]), 1);
+        fn_failure failure = meet_foreign_client(&client);
+        assert_failure(&failure, FASTNET_ERR_PROTOCOL,
+                       "the client exchanges keys neither by X25519 nor by P-256");
+        assert_int_equal(alert_seen, SSL_AD_HANDSHAKE_FAILURE);
+        foreign_free(&client);
+    }
+}
+
+/* Offering one beside ours, or guessing it first, gains nothing: ours is taken. */
+static void test_client_with_an_expensive_group_first(void **state)
 {
     (void)state;
     foreign client = foreign_make(false, TLS1_3_VERSION);
@@ -310,10 +331,10 @@ static void test_client_with_expensive_groups_only(void **state)
                             (const unsigned char *)"\x09"
                                                    "fastnet/1",
                             10);
-    SSL_CTX_set1_groups_list(client.context, "ffdhe8192");
+    SSL_CTX_set1_groups_list(client.context, "P-384:P-256");
     fn_failure failure = meet_foreign_client(&client);
-    assert_int_equal(failure.code, FASTNET_ERR_PROTOCOL);
-    assert_int_equal(alert_seen, SSL_AD_HANDSHAKE_FAILURE);
+    assert_int_equal(failure.code, FASTNET_OK);
+    assert_int_equal(SSL_get_negotiated_group(client.ssl), NID_X9_62_prime256v1);
     foreign_free(&client);
 }
 
@@ -407,7 +428,8 @@ int main(void)
         cmocka_unit_test(test_server_without_alpn),
         cmocka_unit_test(test_server_of_another_protocol),
         cmocka_unit_test(test_hello_retry_request),
-        cmocka_unit_test(test_client_with_expensive_groups_only),
+        cmocka_unit_test(test_attack_client_with_expensive_groups_only),
+        cmocka_unit_test(test_client_with_an_expensive_group_first),
         cmocka_unit_test(test_every_alert_has_a_code_and_a_sentence),
         cmocka_unit_test(test_close_notify_during_the_handshake),
         cmocka_unit_test(test_attack_key_updates_whose_answers_are_never_read),

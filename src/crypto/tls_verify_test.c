@@ -24,18 +24,12 @@ typedef struct outcome {
 static outcome meet(const fn_certificate_pem *server_pem, fn_tls_context *clients, const char *name)
 {
     outcome result;
-    fn_tls_context *servers = test_server_context(server_pem, NULL);
-    fn_tls *server = test_tls(servers, NULL);
-    fn_tls *client = test_tls(clients, name);
-    test_handshake(client, server, WIRE_BYTES);
-    result.client = *fn_tls_failure(client);
-    result.server = *fn_tls_failure(server);
-    result.done = fn_tls_handshake_done(client);
-    fn_tls_describe(client, &result.info);
-    fn_tls_destroy(client);
-    fn_tls_destroy(server);
-    fn_tls_context_release(clients);
-    fn_tls_context_release(servers);
+    test_pair pair = test_pair_meet(test_server_context(server_pem, NULL), clients, name);
+    result.client = *fn_tls_failure(pair.client);
+    result.server = *fn_tls_failure(pair.server);
+    result.done = fn_tls_handshake_done(pair.client);
+    fn_tls_describe(pair.client, &result.info);
+    test_pair_part(&pair);
     return result;
 }
 
@@ -186,8 +180,46 @@ static void test_s1_authority_of_the_same_name(void **state)
     test_make_authority("test CA", &impostor);
     test_make_leaf(&impostor, &made);
     outcome result = meet_by_ca(&made, &authority, "localhost");
-    assert_false(result.done);
-    assert_int_equal(result.client.code, FASTNET_ERR_CERTIFICATE);
+    assert_refused(&result, "signed by another 'CN=test CA' than the one that is trusted here",
+                   "issuer");
+    /* As `fastnet cert` writes them: with the CA behind. */
+    test_append(&made, &impostor);
+    result = meet_by_ca(&made, &authority, "localhost");
+    assert_refused(&result, "signed by another 'CN=test CA' than the one that is trusted here",
+                   "issuer");
+    /* Self-signed, made anew, and the client still has the old one. */
+    static fn_certificate_pem older;
+    test_make_leaf(NULL, &older);
+    test_make_leaf(NULL, &made);
+    result = meet_by_ca(&made, &older, "localhost");
+    assert_refused(&result, "signed by another 'CN=test server' than the one that is trusted here",
+                   "issuer");
+}
+
+/* The root is trusted, and the server's file holds cert.pem in place of fullchain.pem. */
+static void test_s1_missing_intermediate(void **state)
+{
+    (void)state;
+    static fn_certificate_pem root, middle, wrong;
+    test_make_keyed(FN_CERTIFICATE_PLAIN, FN_CERTIFICATE_KEY_P256, "root", NULL, &root);
+    test_make_keyed(FN_CERTIFICATE_AUTHORITY, FN_CERTIFICATE_KEY_P256, "middle", &root, &middle);
+    test_make_keyed(FN_CERTIFICATE_AUTHORITY, FN_CERTIFICATE_KEY_P256, "unused", &root, &wrong);
+    test_make_leaf(&middle, &made);
+    outcome result = meet_by_ca(&made, &root, "localhost");
+    assert_refused(&result,
+                   "issued by 'CN=middle', which is not trusted here, and it came without its "
+                   "issuer's: an intermediate must come from the server (its file must hold the "
+                   "full chain, fullchain.pem)",
+                   "issuer");
+    test_append(&made, &middle);
+    result = meet_by_ca(&made, &root, "localhost");
+    assert_accepted(&result);
+    /* The whole chain came, and nobody here knows its root. */
+    result = meet_by_ca(&made, &stranger, "localhost");
+    assert_refused(&result,
+                   "(CN=test server) was issued by 'CN=root', which is not trusted here: name that "
+                   "authority's certificate",
+                   "issuer");
 }
 
 static void test_s1_self_signed(void **state)
@@ -220,9 +252,7 @@ static void test_s1_leaf_cannot_sign(void **state)
     (void)state;
     static fn_certificate_pem chain;
     test_make_leaf(&leaf, &chain);
-    memcpy(chain.certificate + chain.certificate_bytes, leaf.certificate,
-           leaf.certificate_bytes + 1);
-    chain.certificate_bytes += leaf.certificate_bytes;
+    test_append(&chain, &leaf);
     outcome result = meet_by_ca(&chain, &authority, "localhost");
     assert_false(result.done);
     assert_int_equal(result.client.code, FASTNET_ERR_CERTIFICATE);
@@ -336,22 +366,16 @@ static outcome meet_mutually(const fn_certificate_pem *client_pem, const fn_cert
     fn_tls_identity identity = {0};
     fn_tls_config config = {.trust = &client_trust};
     if (client_pem != NULL) {
-        identity = (fn_tls_identity){client_pem->certificate, client_pem->certificate_bytes,
-                                     client_pem->key, client_pem->key_bytes};
+        identity = test_identity(client_pem);
         config.identity = &identity;
     }
-    fn_tls_context *servers = test_server_context(&leaf, &server_trust);
-    fn_tls_context *clients = fn_tls_context_create_client(&config, NULL);
-    fn_tls *server = test_tls(servers, NULL), *client = test_tls(clients, "localhost");
-    test_handshake(client, server, WIRE_BYTES);
-    result.client = *fn_tls_failure(client);
-    result.server = *fn_tls_failure(server);
-    result.done = fn_tls_handshake_done(server);
-    fn_tls_describe(server, &result.info);
-    fn_tls_destroy(client);
-    fn_tls_destroy(server);
-    fn_tls_context_release(clients);
-    fn_tls_context_release(servers);
+    test_pair pair = test_pair_meet(test_server_context(&leaf, &server_trust),
+                                    fn_tls_context_create_client(&config, NULL), "localhost");
+    result.client = *fn_tls_failure(pair.client);
+    result.server = *fn_tls_failure(pair.server);
+    result.done = fn_tls_handshake_done(pair.server);
+    fn_tls_describe(pair.server, &result.info);
+    test_pair_part(&pair);
     return result;
 }
 
@@ -384,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_s1_not_yet_valid),
         cmocka_unit_test(test_s1_unknown_issuer),
         cmocka_unit_test(test_s1_authority_of_the_same_name),
+        cmocka_unit_test(test_s1_missing_intermediate),
         cmocka_unit_test(test_s1_self_signed),
         cmocka_unit_test(test_s1_system_roots_do_not_know_ours),
         cmocka_unit_test(test_s1_leaf_cannot_sign),

@@ -148,6 +148,73 @@ static void add_common_name(fn_text *text, const X509 *certificate)
         add_string(text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
 }
 
+/* --- addresses among host names --- */
+
+static bool string_is_address(const ASN1_STRING *string, fn_address *out)
+{
+    char text[FN_ADDRESS_TEXT_BYTES];
+    size_t bytes = (size_t)ASN1_STRING_length(string);
+    if (bytes == 0 || bytes >= sizeof text)
+        return false;
+    memcpy(text, ASN1_STRING_get0_data(string), bytes);
+    text[bytes] = '\0';
+    return strlen(text) == bytes && fn_address_parse_host(text, out);
+}
+
+static bool has_address_entry(X509 *certificate, const fn_address *address)
+{
+    bool v4 = fn_address_is_v4(address);
+    return X509_check_ip(certificate, v4 ? address->ip + 12 : address->ip, v4 ? 4 : 16, 0) == 1;
+}
+
+static bool is_misplaced(X509 *certificate, const ASN1_STRING *string, const fn_address *wanted,
+                         char out[FN_ADDRESS_TEXT_BYTES])
+{
+    fn_address found;
+    if (!string_is_address(string, &found) || has_address_entry(certificate, &found) ||
+        (wanted != NULL && memcmp(found.ip, wanted->ip, sizeof found.ip) != 0))
+        return false;
+    fn_address_format_host(&found, out);
+    return true;
+}
+
+bool fn_x509_misplaced_address(X509 *certificate, const fn_address *wanted,
+                               char out[FN_ADDRESS_TEXT_BYTES])
+{
+    bool found = false;
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        found = name->type == GEN_DNS && is_misplaced(certificate, name->d.dNSName, wanted, out);
+    }
+    GENERAL_NAMES_free(names);
+    const X509_NAME *subject = X509_get_subject_name(certificate);
+    int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (!found && at >= 0)
+        found = is_misplaced(
+            certificate, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)), wanted, out);
+    ERR_clear_error();
+    return found;
+}
+
+/* --- describing --- */
+
+static void describe_key(const X509 *certificate, char out[FN_CERTIFICATE_KEY_BYTES])
+{
+    fn_text text = fn_text_make(out, FN_CERTIFICATE_KEY_BYTES);
+    char group[FN_CERTIFICATE_KEY_BYTES];
+    const EVP_PKEY *key = X509_get0_pubkey(certificate);
+    const char *kind = key != NULL ? EVP_PKEY_get0_type_name(key) : NULL;
+    fn_text_add(&text, kind != NULL ? kind : "unknown");
+    if (key != NULL && EVP_PKEY_get_group_name(key, group, sizeof group, NULL) == 1) {
+        fn_text_add(&text, " ");
+        fn_text_add(&text, strcmp(group, "prime256v1") == 0 ? "P-256" : group);
+    } else if (key != NULL && EVP_PKEY_is_a(key, "RSA")) {
+        fn_text_add(&text, " ");
+        fn_text_add_u64(&text, (uint64_t)EVP_PKEY_get_bits(key));
+    }
+}
+
 void fn_x509_describe(X509 *certificate, fn_certificate_info *out)
 {
     const X509_NAME *subject = X509_get_subject_name(certificate);
@@ -162,6 +229,7 @@ void fn_x509_describe(X509 *certificate, fn_certificate_info *out)
     out->self_signed = X509_NAME_cmp(subject, issuer) == 0;
     out->not_before_unix_s = fn_x509_time(X509_get0_notBefore(certificate));
     out->not_after_unix_s = fn_x509_time(X509_get0_notAfter(certificate));
+    describe_key(certificate, out->key);
     fn_x509_pin(certificate, out->pin);
     ERR_clear_error();
 }

@@ -5,6 +5,7 @@
 #ifndef FN_CRYPTO_X509_H
 #define FN_CRYPTO_X509_H
 
+#include "base/address.h"
 #include "crypto/certificate.h"
 
 #include <openssl/x509.h>
@@ -23,6 +24,11 @@ EVP_PKEY *fn_x509_read_key(const void *pem, size_t pem_bytes, fn_failure *failur
 void fn_x509_pin(X509 *certificate, uint8_t out[FN_CERTIFICATE_PIN_BYTES]);
 void fn_x509_describe(X509 *certificate, fn_certificate_info *out);
 int64_t fn_x509_time(const ASN1_TIME *time);
+
+/* Whether an address stands where clients look for host names only (a DNS entry, the common name)
+ * and in no IP entry: `wanted`, or any when that is NULL. `out` gets it as text. */
+bool fn_x509_misplaced_address(X509 *certificate, const fn_address *wanted,
+                               char out[FN_ADDRESS_TEXT_BYTES]);
 
 /* The newest message in OpenSSL's queue of this thread; empties the queue. Static string. */
 const char *fn_x509_reason(void);

@@ -67,7 +67,10 @@ static fn_tls_context *tls_of(uint32_t side)
     make_certificate(FN_CERTIFICATE_LEAF, &authority, &leaf);
     fn_tls_trust trust = {.ca_pem = authority.certificate,
                           .ca_pem_bytes = authority.certificate_bytes};
-    fn_tls_identity identity = {leaf.certificate, leaf.certificate_bytes, leaf.key, leaf.key_bytes};
+    fn_tls_identity identity = {.chain_pem = leaf.certificate,
+                                .chain_pem_bytes = leaf.certificate_bytes,
+                                .key_pem = leaf.key,
+                                .key_pem_bytes = leaf.key_bytes};
     fn_tls_config client = {.trust = &trust};
     fn_tls_config server = {.identity = &identity};
     all.contexts[0] = fn_tls_context_create_client(&client, &failure);

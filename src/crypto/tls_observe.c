@@ -63,3 +63,18 @@ void fn_tls_observe(const SSL *ssl, int where, int value)
     if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && alert != ALERT_CLOSE_NOTIFY)
         fail_alert(fn_tls_of(ssl), alert);
 }
+
+void fn_tls_observe_message(int sent, int version, int type, const void *bytes, size_t count,
+                            SSL *ssl, void *unused)
+{
+    (void)version, (void)unused;
+    bool handshake = type == SSL3_RT_HANDSHAKE && count > 0;
+    fn_tls *tls = fn_tls_of(ssl);
+    if (sent && handshake && *(const uint8_t *)bytes == SSL3_MT_CERTIFICATE_VERIFY)
+        tls->signed_once = true;
+    if (!sent && handshake && tls->done && ++tls->late_messages > FN_TLS_LATE_MESSAGES_MAX) {
+        fn_tls_fail(tls, FASTNET_ERR_PROTOCOL, "the %s floods TLS with key updates or tickets",
+                    fn_tls_peer_word(tls));
+        (void)BIO_reset(tls->input); /* or OpenSSL would work through all that waits */
+    }
+}
