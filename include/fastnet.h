@@ -147,7 +147,7 @@ typedef enum FastNetEventType {
     FASTNET_EVENT_PATH_CHANGED = 5,    /* path says over what the session runs now */
     FASTNET_EVENT_CONNECT_REQUEST = 6, /* answer with fastnet_accept or fastnet_reject */
     FASTNET_EVENT_DELIVERED = 7,       /* a tagged message was acknowledged */
-    FASTNET_EVENT_LOST = 8             /* a tagged unreliable message was lost or dropped */
+    FASTNET_EVENT_LOST = 8             /* a tagged message: see fastnet_send_tagged */
 } FastNetEventType;
 
 typedef enum FastNetPath {
@@ -410,7 +410,11 @@ FASTNET_API FastNetResult fastnet_send(FastNetEndpoint *endpoint, FastNetPeerId 
                                        uint8_t channel, const void *data, uint32_t data_len);
 
 /*
- * Like fastnet_send(), and a DELIVERED (or, unreliable channels, LOST) event will carry the tag.
+ * Like fastnet_send(), and one DELIVERED or LOST event will carry the tag: DELIVERED when the other
+ * side has acknowledged the whole message. LOST on an unreliable channel: it was lost, or dropped
+ * before it left. LOST on a reliable channel comes only when the other side ends the session or it
+ * times out: the message is not known to have arrived, and may have. Every tag that is outstanding
+ * then gets its LOST before DISCONNECTED. After fastnet_disconnect() nothing is told any more.
  *
  * Units:     time_to_live_ms overrides the channel's (unreliable channels only; 0 = the channel's).
  */

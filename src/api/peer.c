@@ -10,7 +10,7 @@
 #include "api/stream.h"
 #include "base/bytes.h"
 
-/* Longer than 3 probe timeouts ever are. */
+/* Longer than stragglers of a session are waited for (FN_CONN_SETTLE_NS_MAX). */
 #define RECEIVER_ID_QUARANTINE_NS (4 * FN_NS_PER_S)
 
 int fn_peers_init(FastNetEndpoint *endpoint)

@@ -82,6 +82,16 @@ void fn_channels_free(fn_channels *channels, fn_store *store)
     }
 }
 
+void fn_channels_abandon(fn_channels *channels, fn_store *store, fn_send_outcome *outcome)
+{
+    for (uint32_t i = 0; i < channels->count; i++) {
+        fn_send_queue_abandon(&channels->items[i].send, store, outcome);
+        fn_receive_queue_free(&channels->items[i].receive, store);
+    }
+    memset(channels->busy, 0, sizeof channels->busy);
+    channels->partials = false;
+}
+
 fn_channel *fn_channels_find(const fn_channels *channels, uint8_t number)
 {
     uint32_t application_count = channels->count - FN_CHANNEL_LIBRARY_COUNT;

@@ -78,6 +78,9 @@ void fn_channels_init(fn_channels *channels, void *memory, const FastNetChannelC
                       uint32_t application_count);
 void fn_channels_free(fn_channels *channels, fn_store *store);
 
+/* The session ends: all that waits to be sent, acknowledged or completed goes, tags become LOST. */
+void fn_channels_abandon(fn_channels *channels, fn_store *store, fn_send_outcome *outcome);
+
 /* NULL when there is no such channel. */
 fn_channel *fn_channels_find(const fn_channels *channels, uint8_t number);
 

@@ -34,13 +34,27 @@ static void keep_what_was_said(fn_conn *conn)
         conn->connected_pending = true;
 }
 
-/* CLOSE is due now and again until it is acknowledged, for three probe timeouts. */
+/* Nothing more will be sent, acknowledged or put together: an end must not hold what the other side
+ * or the application has piled up. What was received whole stays until it is delivered, and tags
+ * learn that nothing is known of their messages. */
+static void let_go(fn_conn *conn)
+{
+    fn_send_outcome outcome = fn_conn_outcome(conn);
+    fn_channels_abandon(&conn->channels, &conn->store, &outcome);
+    fn_sent_free(&conn->sent, &conn->store);
+    fn_ahead_free(conn);
+    if (conn->muted)
+        fn_report_drop_notices(conn);
+}
+
+/* CLOSE is due now and again until it is acknowledged, as long as stragglers are waited for. */
 static void enter_closing(fn_conn *conn, uint64_t now_ns)
 {
     keep_what_was_said(conn);
+    let_go(conn);
     conn->state = FN_CONN_CLOSING;
     conn->closing.again_at_ns = now_ns;
-    conn->closing.dead_at_ns = now_ns + 3 * fn_conn_probe_timeout_ns(conn);
+    conn->closing.dead_at_ns = now_ns + fn_conn_settle_ns(conn);
     if (fn_conn_active_path(conn) == NULL) {
         conn->closing.again_at_ns = FN_NEVER;
         conn->closing.dead_at_ns = now_ns;
@@ -67,9 +81,10 @@ void fn_closing_on_frame(fn_conn *conn, uint64_t now_ns, const fn_close_frame *c
         return;
     bool ours_first = conn->state == FN_CONN_CLOSING;
     keep_what_was_said(conn);
+    let_go(conn);
     fn_closing *closing = &conn->closing;
     conn->state = FN_CONN_DRAINING;
-    closing->dead_at_ns = now_ns + 3 * fn_conn_probe_timeout_ns(conn);
+    closing->dead_at_ns = now_ns + fn_conn_settle_ns(conn);
     closing->again_at_ns = FN_NEVER;
     if (ours_first)
         return;
@@ -88,6 +103,7 @@ static void end_silently(fn_conn *conn, int32_t result, const char *text)
         return;
     /* A connection that never was CONNECTED reports its end all the same. */
     keep_what_was_said(conn);
+    let_go(conn);
     conn->state = FN_CONN_DRAINING;
     conn->closing.result = result;
     conn->closing.pending = !conn->muted;

@@ -7,6 +7,8 @@ typedef struct counts {
     uint32_t closed[2];
     uint32_t after_closed; /* events of a side behind its CLOSED */
     uint32_t delivered;
+    uint32_t lost[2];
+    uint64_t lost_tags; /* one bit each */
     int32_t result[2];
     uint32_t code[2];
     char text[2][FN_CONN_TEXT_BYTES + 1];
@@ -19,6 +21,9 @@ static void watch(void *context, int side, const fn_event *event)
     all->messages[side] += event->type == FN_EVENT_MESSAGE;
     all->connected[side] += event->type == FN_EVENT_CONNECTED;
     all->delivered += event->type == FN_EVENT_DELIVERED;
+    all->lost[side] += event->type == FN_EVENT_LOST;
+    if (event->type == FN_EVENT_LOST)
+        all->lost_tags |= UINT64_C(1) << event->tag;
     if (event->type != FN_EVENT_CLOSED)
         return;
     all->closed[side]++;
@@ -325,6 +330,246 @@ static void nothing_follows_ones_own_close(void **state)
     link_close(&link);
 }
 
+/* --- who is gone leaves in bounded time --- */
+
+/* A client with valid keys: acknowledges one old packet so many seconds late, so that the server
+ * takes that for the round trip. Nothing else of it arrives. */
+static void feign_rtt(conn_link *link, uint64_t late_ns)
+{
+    static uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    fn_conn *server = end_of(link, PAIR_SERVER);
+    uint64_t number = server->sent.next;
+    fn_conn_send(server, 0, "x", 1, NULL);
+    link_transmit(link, PAIR_SERVER);
+    while (server->sent.next > number && fn_sent_at(&server->sent, number)->state != FN_SENT_OUT)
+        number++;
+    link->loss_permille[0] = link->loss_permille[1] = 1000;
+    for (uint64_t s = 0; s < late_ns / FN_NS_PER_S; s++) {
+        forge_send(&link->pair, PAIR_CLIENT, "\0", 1, buffer); /* PADDING: it is alive */
+        link_run(link, FN_NS_PER_S);
+    }
+    uint8_t ack[16] = {FN_FRAME_ACK};
+    assert_true(number < 64);
+    ack[1] = (uint8_t)number; /* delay, more and first are 0 */
+    forge_send(&link->pair, PAIR_CLIENT, ack, 5, buffer);
+    assert_true(server->paths[server->active].rtt.latest_ns >=
+                fn_min_u64(late_ns, 10 * FN_NS_PER_S));
+}
+
+static void a_client_that_acknowledged_late_and_closed_is_gone_in_three_seconds(void **state)
+{
+    (void)state;
+    static const uint8_t close[] = {FN_FRAME_CLOSE, 1, 7, 0};
+    static uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    for (uint64_t late_s = 1; late_s <= 128; late_s *= 2) {
+        counts all;
+        conn_link link;
+        open_watched(&link, &all, 1);
+        feign_rtt(&link, late_s * FN_NS_PER_S);
+        forge_send(&link.pair, PAIR_CLIENT, close, sizeof close, buffer);
+        link_drain(&link, PAIR_SERVER);
+        assert_int_equal(all.code[PAIR_SERVER], 7);
+        assert_int_equal(fn_conn_get_state(end_of(&link, PAIR_SERVER)), FN_CONN_DRAINING);
+        link_run(&link, 3 * FN_NS_PER_S);
+        assert_int_equal(fn_conn_get_state(end_of(&link, PAIR_SERVER)), FN_CONN_DEAD);
+        link_close(&link);
+    }
+}
+
+static void a_kicked_client_that_acknowledged_late_is_gone_in_three_seconds(void **state)
+{
+    (void)state;
+    counts all;
+    conn_link link;
+    open_watched(&link, &all, 1);
+    feign_rtt(&link, 60 * FN_NS_PER_S);
+    uint64_t before = link.sent[PAIR_SERVER];
+    fn_conn_close(end_of(&link, PAIR_SERVER), link.pair.now_ns, 1, "cheat", 0);
+    link_run(&link, 3 * FN_NS_PER_S);
+    assert_in_range(link.sent[PAIR_SERVER] - before, 3, 4); /* said as often as to anybody */
+    assert_int_equal(fn_conn_get_state(end_of(&link, PAIR_SERVER)), FN_CONN_DEAD);
+    link_close(&link);
+}
+
+/* All else that three probe timeouts are waited for. */
+static void a_feigned_round_trip_delays_no_key_and_no_way_out(void **state)
+{
+    (void)state;
+    counts all;
+    conn_link link;
+    open_watched(&link, &all, 1);
+    feign_rtt(&link, 60 * FN_NS_PER_S);
+    assert_int_equal(fn_conn_settle_ns(end_of(&link, PAIR_SERVER)), 3 * FN_NS_PER_S);
+    link_close(&link);
+    /* The same of a server, to a client whose way is blocked afterwards. */
+    open_watched(&link, &all, 1);
+    fn_conn *client = end_of(&link, PAIR_CLIENT);
+    fn_rtt_init(&client->paths[client->active].rtt, 0);
+    fn_rtt_sample(&client->paths[client->active].rtt, 60 * FN_NS_PER_S, 0);
+    client->loss.unanswered_ns = link.pair.now_ns;
+    assert_false(fn_conn_is_unheard(client, link.pair.now_ns + 12 * FN_NS_PER_S - 1));
+    assert_true(fn_conn_is_unheard(client, link.pair.now_ns + 12 * FN_NS_PER_S));
+    link_close(&link);
+}
+
+/* --- what an end gives back --- */
+
+static void close_by_the_other_side(conn_link *link)
+{
+    static uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    static const uint8_t close[] = {FN_FRAME_CLOSE, 1, 7, 0};
+    forge_send(&link->pair, PAIR_CLIENT, close, sizeof close, buffer);
+}
+
+static void breach_by_the_other_side(conn_link *link)
+{
+    static uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    static const uint8_t bad[] = {0x08};
+    forge_send(&link->pair, PAIR_CLIENT, bad, sizeof bad, buffer);
+}
+
+static void silence_of_the_other_side(conn_link *link)
+{
+    link_run(link, 60 * FN_NS_PER_S);
+}
+
+static void unknown_to_the_other_side(conn_link *link)
+{
+    fn_conn_gone(end_of(link, PAIR_SERVER));
+}
+
+static void close_by_this_side(conn_link *link)
+{
+    fn_conn_close(end_of(link, PAIR_SERVER), link->pair.now_ns, 0, NULL, 0);
+}
+
+typedef void (*ending)(conn_link *link);
+
+static const ending endings[] = {close_by_the_other_side, breach_by_the_other_side,
+                                 silence_of_the_other_side, unknown_to_the_other_side,
+                                 close_by_this_side};
+
+/* One fragment of many, on each kind of channel, and a whole message behind a gap. */
+static void send_unfinished(conn_link *link)
+{
+    static uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    for (uint8_t channel = 0; channel < 4; channel++) {
+        uint8_t frames[8 + 1024] = {0x11, channel, 5, 0, 0x80, 0, 0x75, 0x30}; /* 30000 bytes */
+        forge_send(&link->pair, PAIR_CLIENT, frames, sizeof frames, buffer);
+    }
+    static const uint8_t behind_a_gap[] = {0x10, 0, 6, 'x'};
+    forge_send(&link->pair, PAIR_CLIENT, behind_a_gap, sizeof behind_a_gap, buffer);
+}
+
+static void an_end_gives_back_what_was_queued_and_begun(void **state)
+{
+    (void)state;
+    static const uint8_t data[50000];
+    for (size_t i = 0; i < FN_ARRAY_COUNT(endings); i++) {
+        counts all;
+        conn_link link;
+        open_watched(&link, &all, 1);
+        fn_conn *server = end_of(&link, PAIR_SERVER);
+        for (int n = 0; n < 10; n++)
+            fn_conn_send(server, (uint8_t)(n % 4), data, sizeof data, NULL);
+        link.loss_permille[0] = link.loss_permille[1] = 1000;
+        link_transmit(&link, PAIR_SERVER);
+        send_unfinished(&link);
+        assert_true(server->store.account.used_bytes > 600000);
+        endings[i](&link);
+        assert_true(fn_conn_get_state(server) >= FN_CONN_CLOSING);
+        assert_int_equal(server->store.account.used_bytes, 0);
+        assert_false(fn_conn_awaits_answer(server));
+        link_run(&link, 10 * FN_NS_PER_S);
+        assert_int_equal(fn_conn_get_state(server), FN_CONN_DEAD);
+        link_close(&link);
+    }
+}
+
+/* The application did not look in time: what arrived whole is still its own. */
+static void an_end_leaves_what_was_received(void **state)
+{
+    (void)state;
+    uint8_t data[3000];
+    memset(data, 'm', sizeof data);
+    for (size_t i = 0; i + 1 < FN_ARRAY_COUNT(endings); i++) {
+        counts all;
+        conn_link link;
+        open_watched(&link, &all, 1);
+        link.hold_events = true;
+        fn_conn_send(end_of(&link, PAIR_CLIENT), 2, data, sizeof data, NULL);
+        link_run(&link, FN_NS_PER_S);
+        link.loss_permille[0] = link.loss_permille[1] = 1000;
+        endings[i](&link);
+        link_run(&link, 60 * FN_NS_PER_S);
+        fn_event event;
+        assert_true(fn_events_pop(&link.pair.sides[PAIR_SERVER].events, &event));
+        assert_int_equal(event.type, FN_EVENT_MESSAGE);
+        assert_int_equal(event.bytes, sizeof data);
+        assert_memory_equal(event.data, data, sizeof data);
+        fn_conn_release(end_of(&link, PAIR_SERVER), &event);
+        assert_true(fn_events_pop(&link.pair.sides[PAIR_SERVER].events, &event));
+        assert_int_equal(event.type, FN_EVENT_CLOSED);
+        link_close(&link);
+    }
+}
+
+/* Every tag hears of its message, on reliable channels too, and before the end. */
+static void tags_are_lost_before_the_other_side_s_end(void **state)
+{
+    (void)state;
+    static const uint8_t data[2000];
+    for (size_t i = 0; i < FN_ARRAY_COUNT(endings); i++) {
+        counts all;
+        conn_link link;
+        open_watched(&link, &all, 1);
+        link.loss_permille[0] = link.loss_permille[1] = 1000;
+        for (uint64_t tag = 0; tag < 8; tag++) {
+            fn_send_options options = {.tagged = true, .tag = tag, .time_to_live_ns = FN_NEVER};
+            fn_conn_send(end_of(&link, PAIR_SERVER), (uint8_t)(tag % 3), data, sizeof data,
+                         &options);
+            if (tag == 3) /* the others never left */
+                link_transmit(&link, PAIR_SERVER);
+        }
+        endings[i](&link);
+        link_run(&link, 10 * FN_NS_PER_S);
+        bool ours = endings[i] == close_by_this_side;
+        assert_int_equal(all.lost[PAIR_SERVER], ours ? 0 : 8);
+        assert_int_equal(all.lost_tags, ours ? 0 : 0xff);
+        assert_int_equal(all.closed[PAIR_SERVER], ours ? 0 : 1);
+        assert_int_equal(all.after_closed, 0);
+        assert_int_equal(fn_conn_get_state(end_of(&link, PAIR_SERVER)), FN_CONN_DEAD);
+        link_close(&link);
+    }
+}
+
+/* More tags than the ring of events has room for: the end waits behind them. */
+static void tags_are_lost_before_the_end_however_many_there_are(void **state)
+{
+    (void)state;
+    counts all;
+    conn_link link;
+    open_watched(&link, &all, 1);
+    link.hold_events = true;
+    link.loss_permille[0] = link.loss_permille[1] = 1000;
+    fn_send_options options = {.tagged = true};
+    uint32_t sent = 0;
+    while (sent < 2 * PAIR_EVENTS &&
+           fn_conn_send(end_of(&link, PAIR_SERVER), 0, NULL, 0, &options) == FASTNET_OK)
+        sent++;
+    assert_int_equal(sent, 2 * PAIR_EVENTS);
+    close_by_the_other_side(&link);
+    link_run(&link, 10 * FN_NS_PER_S);
+    assert_int_not_equal(fn_conn_get_state(end_of(&link, PAIR_SERVER)), FN_CONN_DEAD);
+    link.hold_events = false;
+    link_run(&link, FN_NS_PER_S);
+    assert_int_equal(all.lost[PAIR_SERVER], sent);
+    assert_int_equal(all.closed[PAIR_SERVER], 1);
+    assert_int_equal(all.after_closed, 0);
+    assert_int_equal(fn_conn_get_state(end_of(&link, PAIR_SERVER)), FN_CONN_DEAD);
+    link_close(&link);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +585,13 @@ int main(void)
         cmocka_unit_test(every_code_is_told_as_the_protocol_says),
         cmocka_unit_test(a_long_text_is_cut),
         cmocka_unit_test(nothing_follows_ones_own_close),
+        cmocka_unit_test(a_client_that_acknowledged_late_and_closed_is_gone_in_three_seconds),
+        cmocka_unit_test(a_kicked_client_that_acknowledged_late_is_gone_in_three_seconds),
+        cmocka_unit_test(a_feigned_round_trip_delays_no_key_and_no_way_out),
+        cmocka_unit_test(an_end_gives_back_what_was_queued_and_begun),
+        cmocka_unit_test(an_end_leaves_what_was_received),
+        cmocka_unit_test(tags_are_lost_before_the_other_side_s_end),
+        cmocka_unit_test(tags_are_lost_before_the_end_however_many_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,8 @@ static_assert(sizeof(struct fn_conn) + 4096 / 8 + 5 * sizeof(fn_channel) <=
                   FN_CONN_OBJECT_BYTES_MAX,
               "with the default window and channels");
 
+static_assert((int)FN_SENT_PATHS == FN_CONN_PATHS_MAX, "one count for each path");
+
 static size_t replay_offset(void)
 {
     return fn_align_up(sizeof(struct fn_conn), 16);
@@ -83,8 +85,7 @@ void fn_conn_destroy(fn_conn *conn)
     fn_list_node *node;
     while ((node = fn_list_pop_front(&conn->ready)) != NULL)
         fn_store_free(&conn->store, FN_CONTAINER_OF(node, fn_inbound, link));
-    while ((node = fn_list_pop_front(&conn->notices)) != NULL)
-        fn_store_free(&conn->store, FN_CONTAINER_OF(node, fn_outbound, link));
+    fn_report_drop_notices(conn);
     fn_ahead_free(conn);
     fn_channels_free(&conn->channels, &conn->store);
     fn_sent_free(&conn->sent, &conn->store);
@@ -201,6 +202,11 @@ uint64_t fn_conn_probe_timeout_ns(const fn_conn *conn)
     if (conn->active == FN_CONN_PATH_UNKNOWN)
         return FN_RTT_TIMEOUT_CAP_NS;
     return fn_rtt_probe_timeout_ns(&conn->paths[conn->active].rtt, 0);
+}
+
+uint64_t fn_conn_settle_ns(const fn_conn *conn)
+{
+    return fn_min_u64(3 * fn_conn_probe_timeout_ns(conn), FN_CONN_SETTLE_NS_MAX);
 }
 
 static int place_for_path(const fn_conn *conn)

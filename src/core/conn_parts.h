@@ -55,6 +55,7 @@ typedef struct fn_loss {
     uint64_t armed_ns;      /* when the last packet left that arms the probe timeout */
     uint64_t unanswered_ns; /* first ack-eliciting packet since one was acknowledged; FN_NEVER */
     uint64_t first_rtt_ns;  /* of the first RTT sample: persistent congestion counts from there */
+    uint64_t walked;        /* records looked at so far */
     uint32_t backoff;       /* probes without an answer */
     uint32_t probes_due;    /* packets that may leave although the window is full */
     uint32_t recent_sent;   /* for loss_permille: halves at 512 */
@@ -126,6 +127,11 @@ static inline fn_path *fn_conn_active_path(fn_conn *conn)
 /* PTO of the path in use, without back-off. */
 uint64_t fn_conn_probe_timeout_ns(const fn_conn *conn);
 
+/* How long stragglers of what is over are waited for: three probe timeouts, but the other side
+ * sets those by acknowledging late, and what waits for it holds a place and memory. */
+#define FN_CONN_SETTLE_NS_MAX (3 * FN_NS_PER_S)
+uint64_t fn_conn_settle_ns(const fn_conn *conn);
+
 /* Where queues put what they drop. */
 static inline fn_send_outcome fn_conn_outcome(fn_conn *conn)
 {
@@ -168,6 +174,8 @@ void fn_report_inbound(fn_conn *conn, uint64_t now_ns, fn_inbound *message);
 void fn_report_pump(fn_conn *conn, uint64_t now_ns);
 /* A message may stay in its datagram: there is room for its event and nothing waits before it. */
 bool fn_report_direct(const fn_conn *conn);
+/* The tags of what was sent are nobody's business any more. */
+void fn_report_drop_notices(fn_conn *conn);
 /* Something waits, and there is room. */
 bool fn_report_waiting(const fn_conn *conn);
 

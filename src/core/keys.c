@@ -40,12 +40,12 @@ void fn_send_keys_on_acked(fn_send_keys *keys, uint64_t number)
 }
 
 bool fn_send_keys_wants_update(const fn_send_keys *keys, uint64_t packets_max, uint64_t age_ns_max,
-                               uint64_t probe_timeout_ns, uint64_t now_ns)
+                               uint64_t settle_ns, uint64_t now_ns)
 {
     if (!keys->confirmed || keys->sealed == 0)
         return false;
     uint64_t age_ns = fn_sub_saturating(now_ns, keys->since_ns);
-    if (keys->flips > 0 && age_ns < 3 * probe_timeout_ns)
+    if (keys->flips > 0 && age_ns < settle_ns)
         return false;
     return keys->sealed >= packets_max || age_ns >= age_ns_max;
 }
@@ -101,7 +101,7 @@ fn_keys_opened fn_receive_keys_open(fn_receive_keys *keys, uint8_t phase, uint64
 }
 
 bool fn_receive_keys_advance(fn_receive_keys *keys, uint64_t number, uint64_t now_ns,
-                             uint64_t probe_timeout_ns)
+                             uint64_t settle_ns)
 {
     if (!keys->acknowledged)
         return false;
@@ -112,7 +112,7 @@ bool fn_receive_keys_advance(fn_receive_keys *keys, uint64_t number, uint64_t no
     fn_kdf_next_secret(keys->next_secret, keys->next_secret);
     fn_kdf_traffic_key(keys->next_secret, &keys->next);
     keys->has_previous = true;
-    keys->previous_until_ns = fn_add_saturating(now_ns, 3 * probe_timeout_ns);
+    keys->previous_until_ns = fn_add_saturating(now_ns, settle_ns);
     keys->first_number = number;
     keys->phase ^= 1;
     keys->acknowledged = false;

@@ -64,7 +64,7 @@ void fn_send_keys_on_acked(fn_send_keys *keys, uint64_t number);
 
 /* True when the phase is used up (packets or age), confirmed, and old enough to flip again. */
 bool fn_send_keys_wants_update(const fn_send_keys *keys, uint64_t packets_max, uint64_t age_ns_max,
-                               uint64_t probe_timeout_ns, uint64_t now_ns);
+                               uint64_t settle_ns, uint64_t now_ns);
 
 /* From next_number on a new key seals. */
 void fn_send_keys_update(fn_send_keys *keys, uint64_t next_number, uint64_t now_ns);
@@ -77,7 +77,7 @@ fn_keys_opened fn_receive_keys_open(fn_receive_keys *keys, uint8_t phase, uint64
 /* Makes the next key current. False: the flip came before anything of the current phase was
  * acknowledged, the session must close with KEY_UPDATE. */
 bool fn_receive_keys_advance(fn_receive_keys *keys, uint64_t number, uint64_t now_ns,
-                             uint64_t probe_timeout_ns);
+                             uint64_t settle_ns);
 
 /* An ACK frame up to that number was sent. */
 void fn_receive_keys_on_ack_sent(fn_receive_keys *keys, uint64_t largest);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#define PTO (50 * FN_NS_PER_MS)
+#define SETTLE (150 * FN_NS_PER_MS)
 
 enum { TEXT_BYTES = 24, SEALED_BYTES = TEXT_BYTES + 16, HEADER_BYTES = 6 };
 
@@ -70,7 +70,7 @@ static void s4_key_update_agrees_over_many_phases(void **state)
         sealed first = seal(&send, number++);
         assert_int_not_equal(first.phase, late.phase);
         assert_int_equal(open_packet(&receive, &first), FN_KEYS_OPENED_NEXT);
-        assert_true(fn_receive_keys_advance(&receive, first.number, 0, PTO));
+        assert_true(fn_receive_keys_advance(&receive, first.number, 0, SETTLE));
         assert_int_equal(open_packet(&receive, &late), FN_KEYS_OPENED);
         assert_int_equal(open_packet(&receive, &first), FN_KEYS_OPENED);
     }
@@ -105,7 +105,7 @@ static void packets_around_a_flip_open_in_any_order(void **state)
             fn_keys_opened opened = open_packet(&receive, &packets[i]);
             assert_int_not_equal(opened, FN_KEYS_FAILED);
             if (opened == FN_KEYS_OPENED_NEXT) {
-                assert_true(fn_receive_keys_advance(&receive, packets[i].number, 0, PTO));
+                assert_true(fn_receive_keys_advance(&receive, packets[i].number, 0, SETTLE));
                 advanced++;
             }
         }
@@ -125,19 +125,19 @@ static void a_flip_before_anything_was_acknowledged_is_refused(void **state)
     fn_send_keys_update(&send, 1, 0);
     packet = seal(&send, 1);
     assert_int_equal(open_packet(&receive, &packet), FN_KEYS_OPENED_NEXT);
-    assert_false(fn_receive_keys_advance(&receive, 1, 0, PTO));
+    assert_false(fn_receive_keys_advance(&receive, 1, 0, SETTLE));
 
     start(&send, &receive);
     confirm(&send, &receive, 0);
     fn_send_keys_update(&send, 1, 0);
     packet = seal(&send, 1);
     open_packet(&receive, &packet);
-    assert_true(fn_receive_keys_advance(&receive, 1, 0, PTO));
+    assert_true(fn_receive_keys_advance(&receive, 1, 0, SETTLE));
     fn_receive_keys_on_ack_sent(&receive, 0); /* says nothing of the new phase */
     fn_send_keys_update(&send, 2, 0);
     packet = seal(&send, 2);
     open_packet(&receive, &packet);
-    assert_false(fn_receive_keys_advance(&receive, 2, 0, PTO));
+    assert_false(fn_receive_keys_advance(&receive, 2, 0, SETTLE));
 }
 
 /* Both phase bits, numbers below, at and above the border: nothing but the count of failures moves,
@@ -152,7 +152,7 @@ static void forged_flips_change_nothing(void **state)
     fn_send_keys_update(&send, 10, 0);
     sealed packet = seal(&send, 10);
     open_packet(&receive, &packet);
-    assert_true(fn_receive_keys_advance(&receive, 10, 0, PTO));
+    assert_true(fn_receive_keys_advance(&receive, 10, 0, SETTLE));
     static const uint64_t numbers[] = {0, 5, 9, 10, 11, 1000};
     for (uint8_t phase = 0; phase < 2; phase++)
         for (size_t i = 0; i < FN_ARRAY_COUNT(numbers); i++) {
@@ -175,11 +175,11 @@ static void the_previous_key_is_erased_in_time(void **state)
     fn_send_keys_update(&send, 2, 0);
     sealed first = seal(&send, 2);
     open_packet(&receive, &first);
-    fn_receive_keys_advance(&receive, 2, 1000, PTO);
-    assert_int_equal(receive.previous_until_ns, 1000 + 3 * PTO);
-    fn_receive_keys_tick(&receive, 1000 + 3 * PTO - 1);
+    fn_receive_keys_advance(&receive, 2, 1000, SETTLE);
+    assert_int_equal(receive.previous_until_ns, 1000 + SETTLE);
+    fn_receive_keys_tick(&receive, 1000 + SETTLE - 1);
     assert_int_equal(open_packet(&receive, &late), FN_KEYS_OPENED);
-    fn_receive_keys_tick(&receive, 1000 + 3 * PTO);
+    fn_receive_keys_tick(&receive, 1000 + SETTLE);
     assert_int_equal(receive.previous_until_ns, FN_NEVER);
     assert_int_equal(open_packet(&receive, &late), FN_KEYS_FAILED);
     static const uint8_t nothing[sizeof receive.previous];
@@ -202,15 +202,16 @@ static void a_sender_flips_when_it_may_and_has_to(void **state)
         {1, 0, FN_NS_PER_S, true, true},
         {1, 0, FN_NS_PER_S - 1, true, false},
         {0, 0, FN_NS_PER_S, true, false},
-        {100, 1, 3 * PTO, true, true},
-        {100, 1, 3 * PTO - 1, true, false},
+        {100, 1, SETTLE, true, true},
+        {100, 1, SETTLE - 1, true, false},
     };
     for (size_t i = 0; i < FN_ARRAY_COUNT(rows); i++) {
         fn_send_keys keys = {.sealed = rows[i].sealed,
                              .flips = rows[i].flips,
                              .since_ns = 50,
                              .confirmed = rows[i].confirmed};
-        bool wants = fn_send_keys_wants_update(&keys, 100, FN_NS_PER_S, PTO, 50 + rows[i].age_ns);
+        bool wants =
+            fn_send_keys_wants_update(&keys, 100, FN_NS_PER_S, SETTLE, 50 + rows[i].age_ns);
         assert_int_equal(wants, rows[i].wants);
     }
 }

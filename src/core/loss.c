@@ -5,7 +5,8 @@ enum {
     PACKET_THRESHOLD = 3, /* RFC 9002 §6.1.1 */
     PROBES_PER_TIMEOUT = 2,
     RECENT_PACKETS_MAX = 512,
-    ROOM_PACKETS = 32 /* made at once */
+    ROOM_PACKETS = 32, /* made at once */
+    SPAN_PACKETS = 256 /* below the largest acknowledged: what is older is lost on any path */
 };
 
 /* What one ACK frame brought. */
@@ -84,6 +85,7 @@ static void packet_acked(fn_conn *conn, uint64_t number, fn_sent_packet *packet,
 static void range_acked(fn_conn *conn, fn_ack_range range, uint64_t now_ns, ack_outcome *outcome)
 {
     uint64_t first = range.first > conn->sent.base ? range.first : conn->sent.base;
+    conn->loss.walked += fn_sub_saturating(range.last + 1, first);
     for (uint64_t number = first; number <= range.last; number++) {
         fn_sent_packet *packet = fn_sent_at(&conn->sent, number);
         if (packet != NULL && packet->state == FN_SENT_LOST) {
@@ -103,12 +105,13 @@ static void range_acked(fn_conn *conn, fn_ack_range range, uint64_t now_ns, ack_
 }
 
 /* RFC 9000 §21.4: an acknowledgement of a number that never left was given without receipt. */
-static bool covers_unsent(const fn_conn *conn, const fn_ack_frame *ack)
+static bool covers_unsent(fn_conn *conn, const fn_ack_frame *ack)
 {
     if (ack->ranges[0].last >= conn->sent.next)
         return true;
     for (uint32_t i = 0; i < ack->range_count; i++) {
         uint64_t first = fn_max_u64(ack->ranges[i].first, conn->sent.base);
+        conn->loss.walked += fn_sub_saturating(ack->ranges[i].last + 1, first);
         for (uint64_t number = first; number <= ack->ranges[i].last; number++) {
             const fn_sent_packet *packet = fn_sent_at(&conn->sent, number);
             if (packet != NULL && packet->state == FN_SENT_SKIPPED)
@@ -162,13 +165,16 @@ static void packet_gone(fn_conn *conn, uint64_t number, fn_sent_packet *packet, 
     fn_sent_finish(&conn->sent, packet, FN_SENT_LOST, &conn->store);
 }
 
-/* Lost by number, lost by time, or when it will be (RFC 9002 §6.1). */
+/* Lost by number, lost by time, or when it will be (RFC 9002 §6.1). TCP loses nothing, so what a
+ * stream left behind was not taken in by the other side, or its acknowledgement was forgotten: it
+ * must go again all the same. What is newest on a stream is TCP's business until that dies. */
 static uint64_t lost_at(const fn_conn *conn, uint64_t number, const fn_sent_packet *packet)
 {
     const fn_path *path = &conn->paths[packet->path];
     bool in_use = packet->path == conn->active || conn->active == FN_CONN_PATH_UNKNOWN;
-    if (path->stream && in_use)
-        return FN_NEVER; /* TCP sees to it; when the stream dies, all of it is lost at once */
+    /* Whoever acknowledges only what is newest shall not make the walk of every ACK longer. */
+    if (conn->loss.largest_acked - number > SPAN_PACKETS)
+        return 0;
     if (!in_use) {
         /* A path that was left may never bring an acknowledgement again: later packets on the one
          * in use were acknowledged, that has to do. */
@@ -201,6 +207,7 @@ static void detect(fn_conn *conn, uint64_t now_ns)
     if (conn->loss.largest_acked == FN_SEQ_NONE)
         return;
     uint64_t run_first_ns = FN_NEVER;
+    conn->loss.walked += fn_sub_saturating(conn->loss.largest_acked, conn->sent.base);
     for (uint64_t number = conn->sent.base; number < conn->loss.largest_acked; number++) {
         fn_sent_packet *packet = fn_sent_at(&conn->sent, number);
         if (packet == NULL || packet->state == FN_SENT_DONE)
@@ -212,12 +219,12 @@ static void detect(fn_conn *conn, uint64_t now_ns)
             conn->loss.loss_at_ns = fn_min_u64(conn->loss.loss_at_ns, at_ns);
             continue;
         }
-        bool in_use = packet->path == conn->active;
-        if (run_first_ns == FN_NEVER && in_use)
+        bool congested = packet->path == conn->active && !conn->paths[packet->path].stream;
+        if (run_first_ns == FN_NEVER && congested)
             run_first_ns = packet->time_ns;
-        if (in_use)
+        if (congested)
             check_persistent(conn, packet->path, run_first_ns, packet->time_ns, now_ns);
-        packet_gone(conn, number, packet, in_use, now_ns);
+        packet_gone(conn, number, packet, congested, now_ns);
     }
 }
 
@@ -328,9 +335,22 @@ void fn_loss_abandon_refused(fn_conn *conn, uint8_t path, size_t bytes, uint64_t
     }
 }
 
+/* From the newest on down: a client may open and leave paths packet by packet, and what was sent on
+ * those is young. */
+static uint64_t oldest_on(fn_conn *conn, uint8_t path)
+{
+    uint64_t number = conn->sent.next;
+    for (uint32_t left = conn->sent.out_on[path]; left > 0 && number > conn->sent.base;) {
+        const fn_sent_packet *packet = fn_sent_at(&conn->sent, --number);
+        left -= packet->state == FN_SENT_OUT && packet->path == path;
+    }
+    conn->loss.walked += 2 * (conn->sent.next - number);
+    return number;
+}
+
 void fn_loss_abandon_path(fn_conn *conn, uint8_t path, uint64_t now_ns)
 {
-    for (uint64_t number = conn->sent.base; number < conn->sent.next; number++) {
+    for (uint64_t number = oldest_on(conn, path); number < conn->sent.next; number++) {
         const fn_sent_packet *packet = fn_sent_at(&conn->sent, number);
         if (packet->state == FN_SENT_OUT && packet->path == path)
             fn_loss_abandon(conn, number, now_ns);

@@ -378,6 +378,156 @@ static void persistent_loss_leaves_the_smallest_window(void **state)
     link_close(&link);
 }
 
+/* --- what an acknowledgement costs --- */
+
+/* Two sides whose flight may be as large as it can be, connected; the server's datagrams are
+ * dropped from here on. */
+static void open_large(conn_pair *pair)
+{
+    fn_conn_config configs[2] = {pair_config(true, pair_secrets), pair_config(false, pair_secrets)};
+    for (int side = 0; side < 2; side++)
+        configs[side].limits.send_packets_max = 32768;
+    pair_open_with(pair, &configs[0], &configs[1]);
+    pair_run(pair, FN_NS_PER_S, NULL, NULL);
+    for (int side = 1; side >= 0; side--)
+        assert_true(fn_conn_stream_add(pair->sides[side].conn, pair->now_ns) >= 0);
+}
+
+static fn_conn *server_of(conn_pair *pair)
+{
+    return pair->sides[PAIR_SERVER].conn;
+}
+
+/* Goes over to the stream, as the client's first packet there makes it. */
+static void move_to_stream(conn_pair *pair)
+{
+    static uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    uint8_t udp = pair->sides[PAIR_SERVER].path_known;
+    pair->sides[PAIR_SERVER].path_known = udp == 0 ? 1 : 0;
+    static const uint8_t ping[9] = {FN_FRAME_PING};
+    forge_send(pair, PAIR_CLIENT, ping, sizeof ping, buffer);
+    assert_true(fn_conn_active_path(server_of(pair))->stream);
+}
+
+/* Datagrams with one small message each; returns the number of the last. */
+static uint64_t send_many(conn_pair *pair, uint32_t count)
+{
+    static const uint8_t data[40];
+    fn_conn *server = server_of(pair);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(fn_conn_send(server, 1, data, sizeof data, NULL), FASTNET_OK);
+        assert_true(pair_transmit(pair, PAIR_SERVER));
+    }
+    uint64_t last = server->sent.next - 1;
+    return fn_sent_at(&server->sent, last)->state == FN_SENT_OUT ? last : last - 1;
+}
+
+/* An ACK of one packet. */
+static void acknowledge(conn_pair *pair, uint64_t number)
+{
+    static uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    uint8_t frame[16];
+    fn_writer writer = fn_writer_make(frame, sizeof frame);
+    fn_write_u8(&writer, FN_FRAME_ACK);
+    fn_write_varint(&writer, number);
+    fn_write_varint(&writer, 0); /* delay */
+    fn_write_varint(&writer, 0); /* further ranges */
+    fn_write_varint(&writer, 0); /* before it in this one */
+    forge_send(pair, PAIR_CLIENT, frame, fn_writer_bytes(&writer), buffer);
+    assert_int_equal(server_of(pair)->state, FN_CONN_CONNECTED);
+}
+
+/* 33,000 packets are out on a stream, and of those that follow the client acknowledges every one,
+ * and none before. */
+static void an_acknowledgement_on_a_stream_costs_the_same_however_much_is_out(void **state)
+{
+    (void)state;
+    static conn_pair pair;
+    open_large(&pair);
+    move_to_stream(&pair);
+    fn_loss *loss = &server_of(&pair)->loss;
+    acknowledge(&pair, send_many(&pair, 32000));
+    assert_true(loss->walked < 4 * 32000); /* once all of them */
+    for (int i = 0; i < 1000; i++) {
+        uint64_t last = send_many(&pair, 1);
+        uint64_t before = loss->walked;
+        acknowledge(&pair, last);
+        assert_true(loss->walked - before < 1000);
+    }
+    pair_close(&pair);
+}
+
+/* A client hops from address to address, each packet from another. */
+static void a_new_path_costs_the_same_however_much_is_out(void **state)
+{
+    (void)state;
+    static const uint8_t ping[9] = {FN_FRAME_PING};
+    static uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    static conn_pair pair;
+    open_large(&pair);
+    move_to_stream(&pair);
+    send_many(&pair, 32000);
+    for (int i = 0; i < 1000; i++) {
+        uint64_t before = server_of(&pair)->loss.walked;
+        pair.sides[PAIR_SERVER].path_known = FN_CONN_PATH_UNKNOWN;
+        assert_int_equal(forge_send(&pair, PAIR_CLIENT, ping, sizeof ping, buffer),
+                         FN_CONN_NEW_PATH);
+        while (pair_transmit(&pair, PAIR_SERVER)) {
+        }
+        assert_true(server_of(&pair)->loss.walked - before < 100);
+    }
+    pair_close(&pair);
+}
+
+/* The other side had no memory for it when it came over the stream: nobody else sends it again. */
+static void what_a_stream_left_behind_goes_again(void **state)
+{
+    (void)state;
+    static const uint8_t data[40];
+    static conn_pair pair;
+    open_large(&pair);
+    move_to_stream(&pair);
+    fn_conn *server = server_of(&pair);
+    while (pair_transmit(&pair, PAIR_SERVER)) {
+    }
+    fn_conn_send(server, 0, data, sizeof data, NULL);
+    assert_true(pair_transmit(&pair, PAIR_SERVER));
+    send_many(&pair, 2);
+    acknowledge(&pair, send_many(&pair, 1));
+    assert_int_equal(server->counters.retransmitted_bytes, 0); /* not yet: order does not matter */
+    pair.now_ns += 2 * FN_NS_PER_S;
+    fn_conn_tick(server, pair.now_ns);
+    while (pair_transmit(&pair, PAIR_SERVER)) {
+    }
+    assert_int_equal(server->counters.retransmitted_bytes, sizeof data);
+    assert_int_equal(server->counters.lost_packets, 0);
+    pair_close(&pair);
+}
+
+/* The same where 33,000 packets are out on a path that was left, and its round trip is feigned: by
+ * time alone they would be lost in eleven seconds. */
+static void an_acknowledgement_costs_the_same_beside_a_path_that_was_left(void **state)
+{
+    (void)state;
+    static conn_pair pair;
+    open_large(&pair);
+    uint8_t udp = server_of(&pair)->active;
+    move_to_stream(&pair);
+    send_many(&pair, 32000);
+    fn_conn *server = server_of(&pair);
+    fn_rtt_sample(&server->paths[udp].rtt, 60 * FN_NS_PER_S, 0);
+    fn_conn_on_validated(server, udp, pair.now_ns);
+    pair.sides[PAIR_SERVER].path_known = udp;
+    acknowledge(&pair, send_many(&pair, 1));
+    for (int i = 0; i < 100; i++) {
+        uint64_t last = send_many(&pair, 1);
+        uint64_t before = server->loss.walked;
+        acknowledge(&pair, last);
+        assert_true(server->loss.walked - before < 1000);
+    }
+    pair_close(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +544,10 @@ int main(void)
         cmocka_unit_test(a_refused_datagram_goes_again_at_once_in_smaller_ones),
         cmocka_unit_test(a_system_that_refuses_everything_ends_no_call),
         cmocka_unit_test(persistent_loss_leaves_the_smallest_window),
+        cmocka_unit_test(an_acknowledgement_on_a_stream_costs_the_same_however_much_is_out),
+        cmocka_unit_test(a_new_path_costs_the_same_however_much_is_out),
+        cmocka_unit_test(what_a_stream_left_behind_goes_again),
+        cmocka_unit_test(an_acknowledgement_costs_the_same_beside_a_path_that_was_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,7 +241,7 @@ static bool open_datagram(fn_conn *conn, packet_in *packet, const fn_header *hea
     fn_replay_accept(&conn->replay, packet->number);
     if (opened == FN_KEYS_OPENED_NEXT &&
         !fn_receive_keys_advance(&conn->receive_keys, packet->number, packet->now_ns,
-                                 fn_conn_probe_timeout_ns(conn)))
+                                 fn_conn_settle_ns(conn)))
         fn_closing_violation(conn, packet->now_ns, FN_CLOSE_KEY_UPDATE);
     return true;
 }

@@ -7,6 +7,7 @@ enum {
     SKIP_PACKETS_MAX = 512, /* between numbers never sent, half of it on average: RFC 9000 §21.4 */
     ACKS_ONLY_MAX = 32,     /* then one asks for an ack, so that old ranges can be forgotten */
     PADDED_BY_CLIENT = 4,   /* challenges of a path */
+    CLOSES = 3,             /* said while nobody acknowledges one */
     RECORDS_PER_PACKET = 2, /* itself, and a skipped number after it */
     ACK_BYTES_MAX = 96 /* so that a unit still fits behind it, with a ping and credit, into 1200 */
 };
@@ -23,7 +24,7 @@ typedef struct packet_out {
     fn_writer writer; /* over the frames */
     uint8_t path_id;
     uint8_t header_bytes;
-    bool real_time_only; /* nothing in it but what the rate floor carries */
+    bool real_time_only; /* no messages in it but those that the rate floor carries */
     bool has_messages;
     bool has_ack;
 } packet_out;
@@ -39,7 +40,7 @@ static bool begin(packet_out *packet, fn_conn *conn, uint8_t path_id, uint64_t n
         return false;
     fn_send_keys *keys = &conn->send_keys;
     if (fn_send_keys_wants_update(keys, conn->config.key_update_packets, conn->config.key_update_ns,
-                                  fn_conn_probe_timeout_ns(conn), now_ns)) {
+                                  fn_conn_settle_ns(conn), now_ns)) {
         fn_send_keys_update(keys, conn->sent.next, now_ns);
         conn->counters.key_updates++;
     }
@@ -88,11 +89,10 @@ static void account(packet_out *packet, size_t bytes)
     conn->counters.sent_packets++;
     conn->counters.sent_bytes += bytes;
     conn->acks_only = record->eliciting ? 0 : conn->acks_only + 1;
+    fn_sent_left(&conn->sent, record);
     if (!record->eliciting)
         return;
     conn->loss.recent_sent++;
-    conn->sent.out_eliciting++;
-    conn->sent.out_arming += record->arms;
     if (record->arms)
         conn->loss.armed_ns = packet->now_ns;
     fn_idle_on_sent(&conn->idle, packet->now_ns);
@@ -173,7 +173,6 @@ static void write_credit(packet_out *packet, fn_frame_type type, uint64_t credit
 {
     fn_frame_write_credit(&packet->writer, type, credit);
     asks_for_ack(packet, true);
-    packet->real_time_only = false;
 }
 
 static void write_flow(packet_out *packet)
@@ -484,7 +483,7 @@ static size_t closing_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_
         return 0;
     packet_out packet;
     if (close)
-        conn->closing.again_at_ns = now_ns + fn_conn_probe_timeout_ns(conn);
+        conn->closing.again_at_ns = now_ns + fn_conn_settle_ns(conn) / CLOSES;
     conn->closing.answer = false;
     if (!begin(&packet, conn, conn->active, now_ns, out, fn_min_size(capacity, FN_MTU_BASE_BYTES)))
         return 0;

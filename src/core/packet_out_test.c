@@ -407,6 +407,34 @@ static void s7_the_largest_message_that_may_be_agreed_arrives(void **state)
     link_close(&link);
 }
 
+/* --- who asks makes nobody faster --- */
+
+/* The window is full. Each packet of the client asks for credit, or gives a little, which the
+ * server has to answer: no more than the floor may ride along. */
+static void control_pushes_no_data_past_window_and_pacer(void **state)
+{
+    (void)state;
+    static uint8_t buffer[PAIR_DATAGRAM_BYTES];
+    counts all;
+    conn_link link;
+    open_watched(&link, &all);
+    fn_conn *server = link.pair.sides[PAIR_SERVER].conn;
+    uint64_t before = server->counters.sent_bytes;
+    fn_congestion *congestion = &fn_conn_active_path(server)->congestion;
+    congestion->in_flight_bytes += 2 * fn_congestion_window(congestion);
+    enum { ASKED = 400 };
+    for (uint32_t i = 0; i < ASKED; i++) {
+        fn_conn_send(server, 1, data, 1000, NULL);
+        static const uint8_t blocked[] = {FN_FRAME_BLOCKED, 0};
+        forge_send(&link.pair, PAIR_CLIENT, blocked, sizeof blocked, buffer);
+        while (pair_transmit(&link.pair, PAIR_SERVER)) {
+        }
+    }
+    uint64_t floor_bytes = server->config.rate_floor_bytes_per_s;
+    assert_true(server->counters.sent_bytes - before < floor_bytes + ASKED * 64);
+    link_close(&link);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +454,7 @@ int main(void)
         cmocka_unit_test(s4_key_update_agrees),
         cmocka_unit_test(a_flip_too_early_closes_the_session),
         cmocka_unit_test(s7_the_largest_message_that_may_be_agreed_arrives),
+        cmocka_unit_test(control_pushes_no_data_past_window_and_pacer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

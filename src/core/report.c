@@ -75,6 +75,13 @@ static bool push_notice(fn_conn *conn, uint64_t now_ns)
     return true;
 }
 
+void fn_report_drop_notices(fn_conn *conn)
+{
+    fn_list_node *node;
+    while ((node = fn_list_pop_front(&conn->notices)) != NULL)
+        fn_store_free(&conn->store, FN_CONTAINER_OF(node, fn_outbound, link));
+}
+
 /* One event that is no message; *pending says whether it still waits. */
 static bool push_flag(fn_conn *conn, bool *pending, const fn_event *event)
 {

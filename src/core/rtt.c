@@ -1,6 +1,5 @@
 #include "core/rtt.h"
 
-#define SAMPLE_NS_MAX       (3600 * FN_NS_PER_S) /* keeps the sums below from overflowing */
 #define BACKOFF_MAX         16
 #define PERSISTENT_TIMEOUTS 3 /* RFC 9002 §7.6.1, kPersistentCongestionThreshold */
 
@@ -10,7 +9,7 @@ void fn_rtt_init(fn_rtt *rtt, uint64_t ack_delay_ns_max)
         .min_ns = FN_NEVER,
         .smoothed_ns = FN_RTT_INITIAL_NS,
         .variance_ns = FN_RTT_INITIAL_NS / 2,
-        .ack_delay_ns_max = fn_min_u64(ack_delay_ns_max, SAMPLE_NS_MAX),
+        .ack_delay_ns_max = fn_min_u64(ack_delay_ns_max, FN_RTT_SAMPLE_NS_MAX),
     };
 }
 
@@ -21,7 +20,7 @@ static uint64_t distance(uint64_t a, uint64_t b)
 
 void fn_rtt_sample(fn_rtt *rtt, uint64_t sample_ns, uint64_t ack_delay_ns)
 {
-    sample_ns = fn_min_u64(sample_ns, SAMPLE_NS_MAX);
+    sample_ns = fn_min_u64(sample_ns, FN_RTT_SAMPLE_NS_MAX);
     rtt->latest_ns = sample_ns;
     rtt->min_ns = fn_min_u64(rtt->min_ns, sample_ns);
     if (!rtt->sampled) {

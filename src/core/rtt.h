@@ -16,6 +16,9 @@
 #define FN_RTT_INITIAL_NS     (333 * FN_NS_PER_MS) /* RFC 9002 §6.2.2 */
 #define FN_RTT_GRANULARITY_NS FN_NS_PER_MS         /* RFC 9002 §6.1.2 */
 #define FN_RTT_TIMEOUT_CAP_NS FN_NS_PER_S
+/* A sample is never believed to be longer: the other side makes it as long as it likes by
+ * acknowledging late, and every timeout follows. Satellites and bloated buffers stay below. */
+#define FN_RTT_SAMPLE_NS_MAX (10 * FN_NS_PER_S)
 
 typedef struct fn_rtt {
     uint64_t latest_ns;

@@ -114,6 +114,18 @@ void fn_send_queue_free(fn_send_queue *queue, fn_store *store)
     queue->queued_bytes = 0;
 }
 
+void fn_send_queue_abandon(fn_send_queue *queue, fn_store *store, fn_send_outcome *outcome)
+{
+    uint64_t id = queue->ring.base;
+    for (; id < queue->next_id; id++) {
+        fn_outbound *message = message_at(queue, id);
+        if (message != NULL)
+            finish(queue, store, message, false, outcome);
+    }
+    fn_id_ring_free(&queue->ring, store);
+    queue->send_id = queue->next_id;
+}
+
 /* The first message that has not wholly left; holes are those that were dropped. */
 static fn_outbound *first_waiting(const fn_send_queue *queue)
 {

@@ -65,6 +65,9 @@ typedef struct fn_send_outcome {
 void fn_send_queue_init(fn_send_queue *queue, uint8_t channel, uint8_t mode);
 void fn_send_queue_free(fn_send_queue *queue, fn_store *store);
 
+/* The session ends: everything goes; what is tagged becomes a notice of LOST. */
+void fn_send_queue_abandon(fn_send_queue *queue, fn_store *store, fn_send_outcome *outcome);
+
 /* Copies a message in. False: memory is short, nothing changed. */
 bool fn_send_queue_add(fn_send_queue *queue, fn_store *store, const void *data, uint32_t bytes,
                        const fn_outbound *like);

@@ -35,6 +35,9 @@ void fn_sent_free(fn_sent *sent, fn_store *store)
     sent->records = NULL;
     sent->capacity = 0;
     sent->base = sent->next;
+    sent->out_eliciting = 0;
+    sent->out_arming = 0;
+    memset(sent->out_on, 0, sizeof sent->out_on);
 }
 
 /* Moves the records into a ring of another size, where they fit. */
@@ -73,6 +76,13 @@ fn_sent_packet *fn_sent_push(fn_sent *sent)
     return packet;
 }
 
+void fn_sent_left(fn_sent *sent, const fn_sent_packet *packet)
+{
+    sent->out_eliciting += packet->eliciting;
+    sent->out_arming += packet->arms;
+    sent->out_on[packet->path]++;
+}
+
 void fn_sent_skip(fn_sent *sent)
 {
     fn_sent_push(sent)->state = FN_SENT_SKIPPED;
@@ -102,6 +112,7 @@ void fn_sent_finish(fn_sent *sent, fn_sent_packet *packet, fn_sent_state state, 
     if (packet->state == FN_SENT_OUT) {
         sent->out_eliciting -= packet->eliciting;
         sent->out_arming -= packet->arms;
+        sent->out_on[packet->path]--;
     }
     drop_notes(packet, store);
     packet->state = (uint8_t)state;
@@ -151,7 +162,7 @@ void fn_sent_trim(fn_sent *sent, uint64_t largest_acked, fn_store *store)
         fn_sent_packet *packet = slot(sent, sent->base);
         if (!is_over(packet, fn_sub_saturating(largest_acked, sent->base)))
             break;
-        drop_notes(packet, store);
+        fn_sent_finish(sent, packet, FN_SENT_DONE, store);
         sent->base++;
     }
     shrink(sent, store);

@@ -19,7 +19,8 @@
 enum {
     FN_SENT_NOTES_INLINE = 2,
     FN_SENT_NOTES_MAX = 66, /* per packet: 64 in one further block */
-    FN_SENT_RECORDS_MIN = 16
+    FN_SENT_RECORDS_MIN = 16,
+    FN_SENT_PATHS = 4
 };
 
 /* What one frame carried. */
@@ -61,12 +62,14 @@ typedef struct fn_sent {
     uint64_t next;     /* number of the next packet */
     uint32_t capacity; /* power of two, or 0 */
     uint32_t records_max;
-    uint32_t out_eliciting; /* OUT and eliciting */
-    uint32_t out_arming;    /* OUT and arming */
+    uint32_t out_eliciting;         /* OUT and eliciting */
+    uint32_t out_arming;            /* OUT and arming */
+    uint32_t out_on[FN_SENT_PATHS]; /* OUT, by path; each was told by fn_sent_left */
 } fn_sent;
 
 /* records_max: a power of two, at least FN_SENT_RECORDS_MIN. */
 void fn_sent_init(fn_sent *sent, uint32_t records_max);
+/* Forgets all that left; numbers go on. */
 void fn_sent_free(fn_sent *sent, fn_store *store);
 
 static inline uint64_t fn_sent_count(const fn_sent *sent)
@@ -79,6 +82,9 @@ bool fn_sent_reserve(fn_sent *sent, fn_store *store, uint32_t more);
 
 /* Opens the record of the next number (room was reserved), cleared, in state OUT. */
 fn_sent_packet *fn_sent_push(fn_sent *sent);
+
+/* The newest packet leaves: its record is filled in. */
+void fn_sent_left(fn_sent *sent, const fn_sent_packet *packet);
 
 /* The next number is never sent (room was reserved). */
 void fn_sent_skip(fn_sent *sent);

@@ -34,8 +34,8 @@ static fn_sent_packet *push(stand *all, bool eliciting)
     fn_sent_packet *packet = fn_sent_push(&all->sent);
     packet->eliciting = eliciting;
     packet->arms = eliciting;
-    all->sent.out_eliciting += eliciting;
-    all->sent.out_arming += eliciting;
+    packet->arms = eliciting;
+    fn_sent_left(&all->sent, packet);
     return packet;
 }
 

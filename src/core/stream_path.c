@@ -6,6 +6,9 @@ enum {
 };
 /* A server that stalls for a moment must not have all its clients attach at once. */
 #define SILENCE_NS_MIN FN_NS_PER_S
+/* Nor may a server that acknowledges late keep its client on a way that is gone: a little longer
+ * than the longest round trip that is believed. */
+#define SILENCE_NS_MAX (FN_RTT_SAMPLE_NS_MAX + 2 * FN_NS_PER_S)
 /* TCP itself needs seconds to mend a loss. */
 #define STREAM_SILENCE_NS_MIN (3 * FN_NS_PER_S)
 #define REPROBE_NS_FIRST      FN_NS_PER_S
@@ -30,7 +33,8 @@ static bool on_stream(const fn_conn *conn)
 static uint64_t patience_ns(const fn_conn *conn)
 {
     uint64_t least_ns = on_stream(conn) ? STREAM_SILENCE_NS_MIN : SILENCE_NS_MIN;
-    return fn_max_u64(least_ns, SILENT_PROBES * fn_conn_probe_timeout_ns(conn));
+    uint64_t probes_ns = fn_min_u64(SILENT_PROBES * fn_conn_probe_timeout_ns(conn), SILENCE_NS_MAX);
+    return fn_max_u64(least_ns, probes_ns);
 }
 
 static uint64_t silent_at_ns(const fn_conn *conn)

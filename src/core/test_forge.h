@@ -20,7 +20,9 @@ static inline void forge_seal(conn_pair *pair, int from, const void *frames, siz
     assert(room && bytes + FN_WIRE_OVERHEAD_BYTES_MAX <= sizeof pair->last);
     (void)room;
     uint64_t number = conn->sent.next;
-    fn_sent_push(&conn->sent)->time_ns = pair->now_ns;
+    fn_sent_packet *packet = fn_sent_push(&conn->sent);
+    packet->time_ns = pair->now_ns;
+    fn_sent_left(&conn->sent, packet);
     size_t header_bytes = fn_header_encode(pair->last, conn->config.remote_receiver_id,
                                            conn->send_keys.phase, number, 4);
     if (bytes > 0)

@@ -91,8 +91,10 @@ static void on_message(fn_world *world, fn_end *end, const fn_event *event)
 
 static void on_told(fn_world *world, fn_end *end, const fn_event *event)
 {
-    const char *complaint = fn_stream_tell(&end->streams[event->channel % FN_WORLD_CHANNELS],
-                                           event->tag, event->type == FN_EVENT_DELIVERED);
+    fn_stream *stream = &end->streams[event->channel % FN_WORLD_CHANNELS];
+    bool delivered = event->type == FN_EVENT_DELIVERED;
+    const char *complaint = fn_stream_tell(stream, event->tag, delivered);
+    end->ending |= !delivered && fn_stream_is_reliable(stream);
     if (complaint != NULL)
         fn_world_fail(world, complaint);
 }
@@ -100,6 +102,9 @@ static void on_told(fn_world *world, fn_end *end, const fn_event *event)
 static void on_closed(fn_world *world, fn_end *end, const fn_event *event)
 {
     end->closed = true;
+    for (uint32_t i = 0; i < FN_WORLD_CHANNELS; i++)
+        if (!fn_stream_all_told(&end->streams[i]))
+            fn_world_fail(world, "a tag was forgotten when the session ended");
     end->closed_code = event->code;
     end->closed_result = event->result;
     snprintf(end->closed_text, sizeof end->closed_text, "%.*s", (int)event->bytes,
@@ -139,6 +144,8 @@ static void on_event(fn_world *world, const fn_event *event)
         fn_world_fail(world, "an event came after CLOSED");
     if (!end->connected && event->type != FN_EVENT_CONNECTED && event->type != FN_EVENT_CLOSED)
         fn_world_fail(world, "an event came before CONNECTED");
+    if (end->ending && event->type != FN_EVENT_LOST && event->type != FN_EVENT_CLOSED)
+        fn_world_fail(world, "a reliable message was said to be lost, and the session went on");
     switch (event->type) {
     case FN_EVENT_CONNECTED:
         on_connected(world, end);

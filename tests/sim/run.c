@@ -60,6 +60,8 @@ static const char *judge_closed(fn_world *world)
 {
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
         const fn_end *end = &world->ends[i];
+        if (end->ending && !end->closed)
+            return "a reliable message was said to be lost, and no end followed";
         if (!end->closing)
             continue;
         for (uint32_t channel = 0; channel < FN_WORLD_CHANNELS; channel++) {

@@ -126,13 +126,16 @@ const char *fn_stream_tell(fn_stream *stream, uint64_t id, bool delivered)
         return "the fate of a message without a tag was told";
     if (stream->messages[id].told)
         return "the fate of a message was told twice";
-    if (!delivered && fn_stream_is_reliable(stream))
-        return "a reliable message was said to be lost";
     if (delivered && !stream->messages[id].left)
         return "a message that never left was said to be delivered";
     stream->messages[id].told = true;
     stream->told++;
     return NULL;
+}
+
+bool fn_stream_all_told(const fn_stream *stream)
+{
+    return stream->told == stream->tagged;
 }
 
 bool fn_stream_complete(const fn_stream *stream)

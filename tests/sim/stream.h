@@ -51,8 +51,12 @@ void fn_stream_sent(fn_stream *stream, uint64_t now_ns, size_t bytes, bool tagge
 const char *fn_stream_receive(fn_stream *stream, uint64_t now_ns, const uint8_t *data,
                               size_t bytes);
 
-/* DELIVERED or LOST for the message whose tag is its id. NULL, or which promise was broken. */
+/* DELIVERED or LOST for the message whose tag is its id. NULL, or which promise was broken. That a
+ * reliable one is lost is right only when the session ends: the caller's affair. */
 const char *fn_stream_tell(fn_stream *stream, uint64_t id, bool delivered);
+
+/* No tag is left that was not told of. */
+bool fn_stream_all_told(const fn_stream *stream);
 
 bool fn_stream_is_reliable(const fn_stream *stream);
 

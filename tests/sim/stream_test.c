@@ -118,7 +118,11 @@ static void fates_are_told_once_and_complete_at_the_end(void **state)
     assert_true(fn_stream_complete(&stream));
     fn_stream_free(&stream);
     make(&stream, FASTNET_MODE_RELIABLE_ORDERED, BYTES);
-    assert_non_null(fn_stream_tell(&stream, 0, false)); /* reliable is never lost */
+    assert_false(fn_stream_all_told(&stream));
+    for (uint64_t id = 0; id < MESSAGES; id++)
+        assert_null(fn_stream_tell(&stream, id, false)); /* the session ends */
+    assert_true(fn_stream_all_told(&stream));
+    assert_false(fn_stream_complete(&stream));
     fn_stream_free(&stream);
 }
 

@@ -218,6 +218,7 @@ typedef struct fn_end {
     char closed_text[FN_CONN_TEXT_BYTES + 1];
     bool is_client;
     bool connected;
+    bool ending;    /* a reliable message was said to be lost: CLOSED has to follow */
     bool closed;    /* the CLOSED event */
     bool may_close; /* a CLOSED event is expected */
     bool closing;   /* this side called fn_conn_close */
