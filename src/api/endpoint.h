@@ -11,7 +11,8 @@
  *   delivery    events for the caller   timers     everybody's deadlines
  *   trust       roots and pins          spin       when a wait blocks
  *   spare       what idle time is for   shard      others that share its ports
- *   tickets     of servers known        poll       the order in which all of this gets its turn
+ *   tickets     of servers known        stall      the application was away
+ *   poll        the order in which all of this gets its turn
  */
 #ifndef FN_API_ENDPOINT_H
 #define FN_API_ENDPOINT_H
@@ -31,6 +32,7 @@
 #include "api/shard.h"
 #include "api/spare.h"
 #include "api/spin.h"
+#include "api/stall.h"
 #include "api/tickets.h"
 #include "api/timer.h"
 #include "api/trust.h"
@@ -99,14 +101,16 @@ struct FastNetEndpoint {
     fn_spin spin;
     fn_spare spare;
     fn_shard shard;
+    fn_stall stall;
     fn_endpoint_counters counters;
     FastNetPeerId client_peer; /* of the short form */
     uint64_t now_ns;           /* the last time that the clock was read */
     uint64_t look_ns;          /* when the sockets were last looked at */
-    uint64_t poll_ns;          /* when the last poll began */
+    uint64_t poll_ns;          /* when the last whole turn ended */
     uint64_t blocking_waits;
     uint32_t timers_deferred; /* polls in a row */
     uint32_t answers_first;   /* likewise */
+    bool look_full;           /* it had more to tell than it was asked for */
     bool unsent;              /* the application has sent since the last flush */
     bool fd_given;            /* others wait in its place: it must always know all sockets */
     atomic_bool woken;        /* by fastnet_wake, not seen yet */

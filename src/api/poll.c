@@ -6,6 +6,7 @@
 #include "api/outgoing.h"
 #include "api/rejoin.h"
 #include "api/session.h"
+#include "api/stall.h"
 #include "api/stream.h"
 
 /* Asking the system which sockets are ready costs as much as reading an empty socket: a loop that
@@ -59,6 +60,7 @@ static void look(FastNetEndpoint *endpoint, uint64_t timeout_ns)
         timeout_ns = 0; /* nobody would tell of datagrams */
     size_t count = fn_platform_wait(&endpoint->platform, timeout_ns, events, READY_MAX);
     endpoint->look_ns = fn_endpoint_clock(endpoint);
+    endpoint->look_full = count == READY_MAX;
     for (size_t i = 0; i < count; i++)
         dispatch(endpoint, &events[i]);
 }
@@ -98,6 +100,7 @@ static bool answer_comes_first(FastNetEndpoint *endpoint)
 static bool turn(FastNetEndpoint *endpoint)
 {
     uint64_t now_ns = fn_endpoint_clock(endpoint);
+    fn_stall_notice(endpoint, now_ns);
     bool emptied = fn_datagrams_receive(endpoint, now_ns);
     if (answer_comes_first(endpoint))
         return true;
@@ -110,8 +113,10 @@ static bool turn(FastNetEndpoint *endpoint)
     if (fn_shard_waiting(endpoint))
         fn_shard_receive(endpoint, endpoint->now_ns);
     bool all_done = fn_links_work(endpoint);
-    if (may_run_timers(endpoint, emptied))
+    if (may_run_timers(endpoint, emptied)) {
+        fn_stall_recall(endpoint, emptied, endpoint->now_ns);
         fn_timers_run(endpoint, endpoint->now_ns);
+    }
     fn_sessions_flush(endpoint, endpoint->now_ns);
     if (!endpoint->datagrams.found && !fn_delivery_pending(endpoint))
         fn_spare_work(endpoint, endpoint->now_ns);

@@ -135,6 +135,10 @@ bool fn_conn_has_more(fn_conn *conn, uint64_t now_ns);
 /* When tick wants to be called; FN_NEVER for never. */
 uint64_t fn_conn_deadline(const fn_conn *conn);
 
+/* The owner was frozen from since_ns on, and has handed over what waited for him: nobody knows how
+ * old that was. The other side is asked whether it is there, see core/idle.h. Before tick. */
+void fn_conn_recall(fn_conn *conn, uint64_t since_ns, uint64_t now_ns);
+
 /* Runs the timers that are due. Harmless when none is. */
 void fn_conn_tick(fn_conn *conn, uint64_t now_ns);
 

@@ -34,6 +34,19 @@ void fn_idle_on_sent(fn_idle *idle, uint64_t now_ns)
         idle->spoke_ns = now_ns;
 }
 
+bool fn_idle_recall(fn_idle *idle, uint64_t since_ns, uint64_t now_ns)
+{
+    if (idle->recalled_ns > 0 && idle->received_ns <= idle->recalled_ns)
+        return false;
+    uint64_t grace_ns = fn_min_u64(FN_IDLE_RECALL_NS, idle->timeout_ns);
+    idle->received_ns = fn_min_u64(idle->received_ns, since_ns);
+    uint64_t from_ns = idle->spoke_ns <= since_ns ? idle->spoke_ns : idle->received_ns;
+    /* It counts as spoken already: the question that leaves now brings no more time than this. */
+    idle->spoke_ns = fn_max_u64(from_ns, fn_sub_saturating(now_ns + grace_ns, idle->timeout_ns));
+    idle->recalled_ns = now_ns;
+    return true;
+}
+
 uint64_t fn_idle_timeout_at(const fn_idle *idle)
 {
     uint64_t from_ns = idle->spoke_ns == FN_NEVER ? idle->received_ns : idle->spoke_ns;

@@ -99,6 +99,67 @@ static void who_has_just_spoken_gets_time_for_the_answer(void **unused)
     assert_turns(&idle, 88 * S, FN_IDLE_TIMEOUT);
 }
 
+/* --- recalled after a stall --- */
+
+/* What waited in the socket says nothing: the session ends when it would have without the stall. */
+static void a_stall_counts_nothing_as_heard_just_now(void **unused)
+{
+    (void)unused;
+    fn_idle idle;
+    fn_idle_init(&idle, 30 * S, 0, 0);
+    fn_idle_on_received(&idle, 100 * S);
+    fn_idle_on_received(&idle, 110 * S); /* out of the socket, after a stall from 100 on */
+    assert_true(fn_idle_recall(&idle, 100 * S, 110 * S));
+    fn_idle_on_sent(&idle, 110 * S); /* the question */
+    assert_int_equal(fn_idle_timeout_at(&idle), 130 * S);
+    fn_idle_on_received(&idle, 111 * S);
+    assert_int_equal(fn_idle_timeout_at(&idle), 141 * S);
+}
+
+static void after_a_long_stall_everybody_has_three_seconds(void **unused)
+{
+    (void)unused;
+    for (int spoke = 0; spoke < 2; spoke++)
+        for (int waited = 0; waited < 2; waited++) {
+            fn_idle idle;
+            fn_idle_init(&idle, 30 * S, 0, 0);
+            fn_idle_on_received(&idle, 99 * S);
+            if (spoke)
+                fn_idle_on_sent(&idle, 100 * S);
+            if (waited)
+                fn_idle_on_received(&idle, 140 * S);
+            assert_true(fn_idle_recall(&idle, 100 * S, 140 * S));
+            fn_idle_on_sent(&idle, 140 * S);
+            assert_turns(&idle, 143 * S, FN_IDLE_TIMEOUT);
+        }
+}
+
+static void a_timeout_shorter_than_that_stays_as_it_is(void **unused)
+{
+    (void)unused;
+    fn_idle idle;
+    fn_idle_init(&idle, 1 * S, 0, 0);
+    assert_true(fn_idle_recall(&idle, 10 * S, 20 * S));
+    assert_turns(&idle, 21 * S, FN_IDLE_TIMEOUT);
+    fn_idle_init(&idle, 0, 0, 0);
+    assert_true(fn_idle_recall(&idle, 10 * S, 20 * S));
+    assert_int_equal(fn_idle_timeout_at(&idle), FN_NEVER);
+}
+
+/* Who never looks in time would keep the dead for ever. */
+static void the_time_is_given_once_until_something_is_heard(void **unused)
+{
+    (void)unused;
+    fn_idle idle;
+    fn_idle_init(&idle, 30 * S, 0, 100 * S);
+    assert_true(fn_idle_recall(&idle, 100 * S, 140 * S));
+    assert_false(fn_idle_recall(&idle, 140 * S, 145 * S));
+    assert_int_equal(fn_idle_timeout_at(&idle), 143 * S);
+    fn_idle_on_received(&idle, 142 * S);
+    assert_true(fn_idle_recall(&idle, 142 * S, 200 * S));
+    assert_int_equal(fn_idle_timeout_at(&idle), 203 * S);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +169,10 @@ int main(void)
         cmocka_unit_test(r6_idle_timeout_zero_is_never),
         cmocka_unit_test(r6_silence_ends_the_session_whatever_we_send),
         cmocka_unit_test(who_has_just_spoken_gets_time_for_the_answer),
+        cmocka_unit_test(a_stall_counts_nothing_as_heard_just_now),
+        cmocka_unit_test(after_a_long_stall_everybody_has_three_seconds),
+        cmocka_unit_test(a_timeout_shorter_than_that_stays_as_it_is),
+        cmocka_unit_test(the_time_is_given_once_until_something_is_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

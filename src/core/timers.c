@@ -54,6 +54,13 @@ uint64_t fn_conn_deadline(const fn_conn *conn)
     return at_ns;
 }
 
+void fn_conn_recall(fn_conn *conn, uint64_t since_ns, uint64_t now_ns)
+{
+    bool talks = conn->state == FN_CONN_CONNECTED || conn->state == FN_CONN_LINGERING;
+    if (talks && fn_idle_recall(&conn->idle, since_ns, now_ns))
+        conn->ping_due = true;
+}
+
 static void check_idle(fn_conn *conn, uint64_t now_ns)
 {
     if (conn->state == FN_CONN_VALIDATING)
