@@ -179,7 +179,7 @@ static fn_peer *most_crowded(FastNetEndpoint *endpoint)
             continue;
         uint32_t crowd = crowds[crowd_of(peer)];
         uint32_t most = worst != NULL ? crowds[crowd_of(worst)] : 0;
-        if (crowd > most || (crowd == most && peer->began_ns < worst->began_ns))
+        if (worst == NULL || crowd > most || (crowd == most && peer->began_ns < worst->began_ns))
             worst = peer;
     }
     return worst;

@@ -119,13 +119,13 @@ uint32_t fn_channels_busy_from(const fn_channels *channels, uint32_t from)
     return channels->count;
 }
 
-/* The only one that may, or NULL: it needs no turn. */
-static fn_channel *find_lone(fn_channels *channels)
+/* The only one that may: it needs no turn. count when there is none, or more. */
+static uint32_t find_lone(const fn_channels *channels)
 {
     uint32_t first = fn_channels_busy_from(channels, 0);
     bool lone =
         first < channels->count && fn_channels_busy_from(channels, first + 1) == channels->count;
-    return lone ? &channels->items[first] : NULL;
+    return lone ? first : channels->count;
 }
 
 void fn_channels_begin(fn_channels *channels)
@@ -257,9 +257,10 @@ fn_channel *fn_channels_next(fn_channels *channels, const fn_channel_permit *per
 {
     int credit_blocked_from = INT_MAX;
     channels->out_of_turn = false;
-    fn_channel *channel = find_lone(channels);
-    if (channel != NULL)
-        return next_of_lone(channel, permit, &credit_blocked_from, run);
+    uint32_t lone = find_lone(channels);
+    if (lone < channels->count)
+        return next_of_lone(&channels->items[lone], permit, &credit_blocked_from, run);
+    fn_channel *channel = NULL;
     if (channels->any_owed && !permit->real_time_only) {
         fn_channel_level *level = most_owed(channels, permit, &credit_blocked_from);
         if (level != NULL)
@@ -304,7 +305,7 @@ static uint8_t next_place(const fn_channel_level *level, uint32_t place)
 void fn_channels_sent(fn_channels *channels, fn_channel *channel, uint32_t bytes)
 {
     channel->deficit_bytes -= (int32_t)bytes;
-    if (find_lone(channels) != NULL)
+    if (find_lone(channels) < channels->count)
         return;
     fn_channel_level *level = &channels->levels[channel->level];
     settle(channels, level, (int32_t)bytes);

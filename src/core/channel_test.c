@@ -129,7 +129,7 @@ static void a_lower_number_goes_first_in_a_burst(void **state)
 
 /* --- shares of the priorities --- */
 
-enum { LOG_PACKETS = 400, LEVELS_MAX = 10 };
+enum { LOG_PACKETS = 250, LEVELS_MAX = 10 };
 
 /* What each packet carried of each priority, and whether that priority waited before and after. */
 typedef struct share_log {
@@ -210,7 +210,7 @@ static void every_priority_gets_an_eighth_while_it_waits(void **state)
     (void)state;
     static share_log log;
     for (uint32_t levels = 2; levels <= 8; levels++)
-        for (uint32_t seed = 0; seed < 12; seed++) {
+        for (uint32_t seed = 0; seed < 8; seed++) {
             run_shares(levels, seed, seed % 2 == 0, &log);
             judge_shares(&log, 8, SLACK_BYTES);
         }
