@@ -7,6 +7,8 @@
  */
 #include "fuzz.h"
 
+#include "crypto/aead.h"
+
 #define PAIR_POOL_BYTES ((size_t)1 << 20)
 #include "base/result.h"
 #include "core/test_conn_pair.h"
@@ -97,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static hostile_peer attack;
     fn_reader reader = fn_reader_make(data, bytes);
+    FUZZ_CHECK(fn_aead_start()); /* as an endpoint does: the code that packets really meet */
     start(&attack, fn_read_u8(&reader));
     for (int i = 0; i < 200 && fn_reader_left(&reader) >= 2; i++) {
         uint8_t what = fn_read_u8(&reader);

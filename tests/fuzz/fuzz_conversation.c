@@ -8,6 +8,8 @@
  */
 #include "fuzz.h"
 
+#include "crypto/aead.h"
+
 #define PAIR_POOL_BYTES ((size_t)4 << 20)
 #include "base/result.h"
 #include "core/test_conn_pair.h"
@@ -313,6 +315,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static conversation talk;
     fn_reader reader = fn_reader_make(data, bytes);
+    FUZZ_CHECK(fn_aead_start()); /* as an endpoint does: the code that packets really meet */
     start(&talk, fn_read_u8(&reader));
     for (int i = 0; i < OPERATIONS_MAX && fn_reader_left(&reader) >= 2; i++) {
         uint8_t what = fn_read_u8(&reader);
