@@ -409,9 +409,88 @@ static void what_a_stream_that_was_left_swallows_goes_again(void **state)
     link_close(&link);
 }
 
+/* The client goes on asking, at most four seconds after the last time. */
+static void after_a_long_block_udp_is_found_again(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 12);
+    block_udp(&link, true);
+    assert_int_equal(send_number(&link, PAIR_CLIENT, 0, 0), FASTNET_OK);
+    run_until_attached(&link, 5 * FN_NS_PER_S);
+    for (int i = 0; i < 25; i++) { /* a keep-alive's rhythm */
+        link_run(&link, FN_NS_PER_S);
+        assert_true(is_on_stream(&link, PAIR_CLIENT));
+    }
+    block_udp(&link, false);
+    link_run(&link, 8 * FN_NS_PER_S);
+    for (int side = 0; side < 2; side++)
+        assert_false(is_on_stream(&link, side));
+    link_close(&link);
+}
+
+/* Silence of UDP alone, whether or not a stream may follow; never a server's. */
+static void unheard_is_a_client_whose_udp_is_silent(void **state)
+{
+    (void)state;
+    fn_conn_config configs[2] = {pair_config(true, pair_secrets), pair_config(false, pair_secrets)};
+    configs[PAIR_CLIENT].stream_after_ns = FN_NEVER;
+    conn_link link;
+    link_open_with(&link, &configs[PAIR_CLIENT], &configs[PAIR_SERVER], 13);
+    assert_false(fn_conn_is_unheard(client_of(&link), link.pair.now_ns));
+    link_run(&link, 200 * FN_NS_PER_MS);
+    block_udp(&link, true);
+    for (int side = 0; side < 2; side++)
+        assert_int_equal(send_number(&link, side, 0, 0), FASTNET_OK);
+    link_run(&link, 900 * FN_NS_PER_MS);
+    assert_false(fn_conn_is_unheard(client_of(&link), link.pair.now_ns));
+    link_run(&link, 4 * FN_NS_PER_S);
+    assert_true(fn_conn_is_unheard(client_of(&link), link.pair.now_ns));
+    assert_false(fn_conn_wants_stream(client_of(&link), link.pair.now_ns));
+    assert_false(fn_conn_is_unheard(link.pair.sides[PAIR_SERVER].conn, link.pair.now_ns));
+    link_stream_up(&link);
+    assert_false(fn_conn_is_unheard(client_of(&link), link.pair.now_ns));
+    link_close(&link);
+}
+
+static void a_session_that_ends_takes_no_stream(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 14);
+    fn_conn_close(client_of(&link), link.pair.now_ns, 1, "bye", 0);
+    assert_int_equal(fn_conn_stream_add(client_of(&link), link.pair.now_ns), -1);
+    link_close(&link);
+}
+
+/* Ids of paths that are no streams, or not there, change nothing. */
+static void only_streams_are_lost_or_full(void **state)
+{
+    (void)state;
+    conn_link link;
+    seen all;
+    open_connected(&link, &all, 15);
+    uint8_t path = fn_conn_path(client_of(&link));
+    for (uint8_t other = 0; other <= FN_CONN_PATHS_MAX; other++) {
+        fn_conn_stream_writable(client_of(&link), other, false);
+        fn_conn_stream_lost(client_of(&link), link.pair.now_ns, other);
+    }
+    assert_int_equal(fn_conn_path(client_of(&link)), path);
+    assert_int_equal(send_number(&link, PAIR_CLIENT, 0, 0), FASTNET_OK);
+    link_run(&link, FN_NS_PER_S);
+    assert_int_equal(all.messages[PAIR_SERVER][0], 1);
+    link_close(&link);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(after_a_long_block_udp_is_found_again),
+        cmocka_unit_test(unheard_is_a_client_whose_udp_is_silent),
+        cmocka_unit_test(a_session_that_ends_takes_no_stream),
+        cmocka_unit_test(only_streams_are_lost_or_full),
         cmocka_unit_test(t1_udp_blocked_from_the_start_connects_over_the_stream),
         cmocka_unit_test(t1_blocked_in_the_middle_moves_to_the_stream_and_back),
         cmocka_unit_test(a_stream_that_dies_loses_nothing),
