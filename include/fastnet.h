@@ -106,12 +106,20 @@ typedef struct FastNetEndpoint FastNetEndpoint;
  * Slots are reused first-in first-out. 0 is "no peer". */
 typedef uint32_t FastNetPeerId;
 
-/* The four channels every endpoint has unless FastNetConfig.channels says otherwise. */
+/*
+ * The four channels every endpoint has unless FastNetConfig.channels says otherwise.
+ *
+ * Unreliable sequenced means the latest only, at both ends: of several messages sent before they
+ * leave (between two polls or flushes), and of several that arrived before the application polled
+ * (one frame, or a stall of seconds), the newest counts and the others are dropped. One channel
+ * carries one such state: what belongs together goes into one message, and voice, which wants every
+ * packet, goes on an unreliable channel.
+ */
 typedef enum FastNetChannel {
     FASTNET_CHANNEL_RELIABLE_ORDERED = 0,    /* chat, commands: guaranteed, in order */
     FASTNET_CHANNEL_UNRELIABLE = 1,          /* positions: fast, may drop */
     FASTNET_CHANNEL_RELIABLE = 2,            /* item pickups: guaranteed, any order */
-    FASTNET_CHANNEL_UNRELIABLE_SEQUENCED = 3 /* input, voice: latest only, never goes back */
+    FASTNET_CHANNEL_UNRELIABLE_SEQUENCED = 3 /* input, aim: the latest only, never goes back */
 } FastNetChannel;
 
 /* How a channel treats its messages; the four values match the default channel numbers. */
@@ -367,8 +375,8 @@ FASTNET_API FastNetResult fastnet_connect_insecure_without_verification(
     FastNetEndpoint *endpoint, const char *host, uint16_t tls_port,
     const FastNetConnectOptions *options, FastNetPeerId *out_peer);
 
-/* Accepts a peer that a CONNECT_REQUEST named; CONNECTED follows. Returns OK, ERR_PEER, ERR_STATE.
- */
+/* Accepts a peer that a CONNECT_REQUEST named; CONNECTED follows, or ERROR when it vanishes before.
+ * Returns OK, ERR_PEER, ERR_STATE. */
 FASTNET_API FastNetResult fastnet_accept(FastNetEndpoint *endpoint, FastNetPeerId peer);
 
 /*
@@ -403,8 +411,8 @@ FASTNET_API FastNetResult fastnet_disconnect_now(FastNetEndpoint *endpoint, Fast
  *            message). Units: data_len in bytes. Blocks: never. Allocates: never.
  * Returns:   OK; ERR_PEER; ERR_STATE (not connected yet, or disconnecting); ERR_TOO_LARGE;
  *            ERR_BACKPRESSURE (reliable channels: nothing was queued, poll and retry; a full
- *            unreliable channel drops its oldest message and counts it); ERR_ARGUMENT (no such
- *            channel, NULL data).
+ *            unreliable channel drops its oldest message and counts it, a sequenced one whatever
+ *            still waits); ERR_ARGUMENT (no such channel, NULL data).
  */
 FASTNET_API FastNetResult fastnet_send(FastNetEndpoint *endpoint, FastNetPeerId peer,
                                        uint8_t channel, const void *data, uint32_t data_len);
@@ -492,7 +500,7 @@ typedef struct FastNetPeerStats {
     uint64_t retransmitted_bytes;
     uint64_t sent_messages;
     uint64_t received_messages;
-    uint64_t dropped_messages; /* unreliable: too old or pushed out of a full queue */
+    uint64_t dropped_messages; /* unreliable: too old, replaced, or pushed out of a full queue */
     uint64_t rejected_packets; /* replayed, forged or malformed datagrams with this peer's id */
     uint64_t queued_bytes;     /* waiting or unacknowledged, all channels */
     uint64_t congestion_window_bytes;

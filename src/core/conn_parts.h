@@ -167,9 +167,10 @@ uint32_t fn_conn_draw_skip(const fn_conn *conn);
 
 /* --- report.c --- */
 
-void fn_report_message(fn_conn *conn, uint64_t now_ns, const fn_message_frame *frame,
-                       uint32_t charge);
-void fn_report_inbound(fn_conn *conn, uint64_t now_ns, fn_inbound *message);
+void fn_report_message(fn_conn *conn, uint64_t now_ns, fn_receive_queue *queue,
+                       const fn_message_frame *frame, uint32_t charge);
+void fn_report_inbound(fn_conn *conn, uint64_t now_ns, fn_receive_queue *queue,
+                       fn_inbound *message);
 /* Moves what waits into the ring of events, as far as there is room. */
 void fn_report_pump(fn_conn *conn, uint64_t now_ns);
 /* A message may stay in its datagram: there is room for its event and nothing waits before it. */

@@ -12,6 +12,16 @@ uint32_t fn_events_room(const fn_events *events)
     return events->ring.capacity - fn_ring_count(&events->ring);
 }
 
+uint32_t fn_events_next_turn(const fn_events *events)
+{
+    return events->ring.head + events->ring.count;
+}
+
+fn_event *fn_events_at_turn(fn_events *events, uint32_t turn)
+{
+    return fn_ring_at(&events->ring, turn - events->ring.head);
+}
+
 bool fn_events_push(fn_events *events, const fn_event *event)
 {
     return fn_ring_push_back(&events->ring, event);

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 typedef enum fn_event_type {
-    FN_EVENT_VOID = 0,     /* withdrawn: its connection was closed by this side */
+    FN_EVENT_VOID = 0,     /* withdrawn: closed by this side, or a newer message counts */
     FN_EVENT_CONNECTED,    /* the first path is validated */
     FN_EVENT_MESSAGE,      /* one whole message */
     FN_EVENT_DELIVERED,    /* a tagged message was acknowledged whole */
@@ -50,6 +50,13 @@ void fn_events_init(fn_events *events, void *memory, uint32_t capacity);
 
 /* Items that can still be added. */
 uint32_t fn_events_room(const fn_events *events);
+
+/* The turn of the next event to be added. */
+uint32_t fn_events_next_turn(const fn_events *events);
+
+/* The event that was added at a turn, if it was not taken yet. Turns begin anew when the owner clears
+ * the ring: look whether it is the event that you mean. */
+fn_event *fn_events_at_turn(fn_events *events, uint32_t turn);
 
 /* False when full. */
 bool fn_events_push(fn_events *events, const fn_event *event);

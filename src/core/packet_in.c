@@ -27,7 +27,7 @@ static void on_outcome(fn_conn *conn, packet_in *packet, const fn_message_frame 
     switch (outcome) {
     case FN_RECEIVE_DIRECT: {
         uint64_t cost = channel->send.reliable ? fn_flow_cost(frame->bytes) : 0;
-        fn_report_message(conn, packet->now_ns, frame, (uint32_t)cost);
+        fn_report_message(conn, packet->now_ns, &channel->receive, frame, (uint32_t)cost);
         whole = fn_receive_queue_next_ready(&channel->receive, &conn->store);
         break;
     }
@@ -55,7 +55,7 @@ static void on_outcome(fn_conn *conn, packet_in *packet, const fn_message_frame 
         break;
     }
     while (whole != NULL) {
-        fn_report_inbound(conn, packet->now_ns, whole);
+        fn_report_inbound(conn, packet->now_ns, &channel->receive, whole);
         whole = fn_receive_queue_next_ready(&channel->receive, &conn->store);
     }
 }

@@ -35,9 +35,11 @@ typedef struct fn_inbound {
 } fn_inbound;
 
 typedef struct fn_receive_queue {
-    fn_id_ring ring;  /* reliable: id → fn_inbound, or DONE; base = lowest not complete */
-    fn_list partials; /* unreliable: oldest first */
-    uint64_t next_id; /* sequenced: the lowest still of interest */
+    fn_id_ring ring;   /* reliable: id → fn_inbound, or DONE; base = lowest not complete */
+    fn_list partials;  /* unreliable: oldest first */
+    uint64_t next_id;  /* sequenced: the lowest still of interest */
+    fn_inbound *ready; /* sequenced: whole, and waits for room among the events */
+    uint32_t turn;     /* sequenced: of the last event made (fn_events_at_turn) */
     uint32_t partial_count;
     uint8_t channel;
     uint8_t mode;

@@ -16,8 +16,29 @@ bool fn_report_direct(const fn_conn *conn)
            fn_list_empty(&conn->ready) && fn_events_room(conn->shared.events) > 0;
 }
 
-void fn_report_message(fn_conn *conn, uint64_t now_ns, const fn_message_frame *frame,
-                       uint32_t charge)
+/* Mode 3 promises the latest only: the message that the owner has not taken yet gives way to the one
+ * that is whole now. There is at most one, so a stalled owner does not pile them up. */
+static void supersede(fn_conn *conn, fn_receive_queue *queue)
+{
+    if (queue->mode != FASTNET_MODE_UNRELIABLE_SEQUENCED)
+        return;
+    fn_event *event = fn_events_at_turn(conn->shared.events, queue->turn);
+    if (queue->ready != NULL) {
+        fn_list_remove(&queue->ready->link);
+        fn_store_free(&conn->store, queue->ready);
+        queue->ready = NULL;
+        conn->counters.dropped_messages++;
+    } else if (event != NULL && event->type == FN_EVENT_MESSAGE &&
+               event->owner == conn->config.owner && event->channel == queue->channel) {
+        if (event->held != NULL)
+            fn_store_free(&conn->store, event->held);
+        event->type = FN_EVENT_VOID;
+        conn->counters.dropped_messages++;
+    }
+}
+
+void fn_report_message(fn_conn *conn, uint64_t now_ns, fn_receive_queue *queue,
+                       const fn_message_frame *frame, uint32_t charge)
 {
     fn_event event = make_event(conn, FN_EVENT_MESSAGE, now_ns);
     event.data = frame->payload;
@@ -25,10 +46,12 @@ void fn_report_message(fn_conn *conn, uint64_t now_ns, const fn_message_frame *f
     event.channel = frame->channel;
     event.charge = charge;
     conn->counters.received_messages++;
+    supersede(conn, queue);
+    queue->turn = fn_events_next_turn(conn->shared.events);
     fn_events_push(conn->shared.events, &event);
 }
 
-void fn_report_inbound(fn_conn *conn, uint64_t now_ns, fn_inbound *message)
+void fn_report_inbound(fn_conn *conn, uint64_t now_ns, fn_receive_queue *queue, fn_inbound *message)
 {
     conn->counters.received_messages++;
     if (conn->muted) {
@@ -36,6 +59,9 @@ void fn_report_inbound(fn_conn *conn, uint64_t now_ns, fn_inbound *message)
         fn_store_free(&conn->store, message);
         return;
     }
+    supersede(conn, queue);
+    if (queue->mode == FASTNET_MODE_UNRELIABLE_SEQUENCED)
+        queue->ready = message;
     fn_list_push_back(&conn->ready, &message->link);
     fn_report_pump(conn, now_ns);
 }
@@ -52,9 +78,13 @@ static bool push_message(fn_conn *conn, uint64_t now_ns)
     event.bytes = message->bytes;
     event.charge = message->charge;
     event.channel = message->channel;
+    uint32_t turn = fn_events_next_turn(conn->shared.events);
     if (!fn_events_push(conn->shared.events, &event))
         return false;
     fn_list_remove(node);
+    fn_receive_queue *queue = &fn_channels_find(&conn->channels, message->channel)->receive;
+    queue->ready = NULL;
+    queue->turn = turn;
     return true;
 }
 

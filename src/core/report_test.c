@@ -188,6 +188,44 @@ static void withdrawing_gives_memory_and_credit_back(void **state)
     pair_close(&pair);
 }
 
+/* An application that stalls finds, when it polls again, the newest message of a sequenced channel
+ * and all of the others, in their order: payloads in the datagram and in blocks of the pool, in the
+ * ring and behind it. */
+static void after_a_stall_only_the_latest_of_a_sequenced_channel_is_handed_out(void **state)
+{
+    (void)state;
+    for (uint32_t places = SMALL_RING; places <= PAIR_EVENTS; places *= PAIR_EVENTS / SMALL_RING) {
+        conn_pair pair;
+        seen all = {.count = 0};
+        uint8_t buffers[64][PAIR_DATAGRAM_BYTES];
+        connect(&pair);
+        fn_conn *server = pair.sides[PAIR_SERVER].conn;
+        fn_events *events = &pair.sides[PAIR_SERVER].events;
+        fn_events_init(events, pair.sides[PAIR_SERVER].event_memory, places);
+        size_t before = server->store.account.used_bytes;
+        for (uint32_t i = 0; i < 20; i++) {
+            send_one(&pair, FASTNET_CHANNEL_UNRELIABLE_SEQUENCED, 100 + i);
+            send_one(&pair, FASTNET_CHANNEL_UNRELIABLE, i);
+            assert_true(pair_transmit(&pair, PAIR_CLIENT));
+            pair_deliver(&pair, PAIR_SERVER, pair.last, pair.last_bytes, buffers[i]);
+        }
+        pair_drain(&pair, PAIR_SERVER, watch_server, &all);
+        uint32_t next = 0;
+        uint32_t sequenced = 0;
+        for (uint32_t i = 0; i < all.count; i++) {
+            if (all.bytes[i] >= 100)
+                sequenced = sequenced * 1000 + all.bytes[i]; /* one, and the last */
+            else
+                assert_int_equal(all.bytes[i], next++);
+        }
+        assert_int_equal(next, 20);
+        assert_int_equal(sequenced, 119);
+        assert_int_equal(server->counters.dropped_messages, 19);
+        assert_int_equal(server->store.account.used_bytes, before);
+        pair_close(&pair);
+    }
+}
+
 /* Tags of every mode, of messages that arrive, are replaced, expire, or do not fit the queue: each
  * is told exactly once. */
 static void every_tag_is_told_exactly_once(void **state)
@@ -237,6 +275,7 @@ int main(void)
         cmocka_unit_test(connected_comes_first_and_closed_last),
         cmocka_unit_test(a_violation_waits_for_room_without_a_deadline_in_the_past),
         cmocka_unit_test(withdrawing_gives_memory_and_credit_back),
+        cmocka_unit_test(after_a_stall_only_the_latest_of_a_sequenced_channel_is_handed_out),
         cmocka_unit_test(every_tag_is_told_exactly_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -255,6 +255,7 @@ class Demo(harness.TestCase):
             self.assertRegex(row, r"^[0-3]  [a-z ]+ +500 +\d+ +\d+ us +\d+ us +\d+ us$")
         for channel in RELIABLE:
             self.assertRegex(rows[channel], r" 500 +500 ")
+        self.assertIn("only the latest counts", result.stdout)
         self.assertEqual(os.listdir(self.path("tmp")), [])
 
 

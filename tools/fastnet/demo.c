@@ -116,7 +116,8 @@ static void print_table(demo_run *run)
                channel_names[i], run->channels[i].sent, run->channels[i].received,
                (double)rtt.p50_ns / 1e3, (double)rtt.p99_ns / 1e3, (double)rtt.max_ns / 1e3);
     }
-    printf("\nRound trips of %" PRIu64 "-byte messages, sealed, over %s.\n",
+    printf("\nUnreliable sequenced: of several messages in one tick only the latest counts.\n"
+           "Round trips of %" PRIu64 "-byte messages, sealed, over %s.\n",
            run->options->message_bytes, session_transport(&run->link));
 }
 
