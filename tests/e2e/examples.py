@@ -17,7 +17,7 @@ class Examples(harness.TestCase):
         folder = os.path.join(harness.SOURCE, "examples")
         found = {name for name in os.listdir(folder) if os.path.isdir(os.path.join(folder, name))}
         self.assertLessEqual({"01-echo", "02-channels", "03-chat", "04-game-loop",
-                              "07-own-event-loop", "08-shards"}, found)
+                              "07-own-event-loop", "08-shards", "10-join"}, found)
 
     def test_01_echo(self):
         certificates, server = self.serve("01-echo")
@@ -67,6 +67,17 @@ class Examples(harness.TestCase):
         players = re.findall(r"(?m)^shard \d+: (\d+) players$", result.stdout)
         self.assertIn(len(players), (1, 3))  # one where nothing can steer
         self.assertEqual(sum(map(int, players)), 8)
+
+    def test_10_join(self):
+        lines = harness.run(harness.program("10-join"), check=True).stdout.splitlines()
+        self.assertIn("eve: unknown player or wrong token (FASTNET_ERR_REJECTED, code 1)", lines)
+        self.assertIn("bob: faster than the game allows (FASTNET_ERR_CLOSED, code 2)", lines)
+        ann = [line for line in lines if re.match("ann:|server: ann", line)]
+        self.assertEqual(ann, [
+            "server: ann joined, session 1", "server: ann's session is ended for maintenance",
+            "ann: back in a moment (FASTNET_ERR_CLOSED, code 3)", "server: ann joined, session 2",
+            "server: ann moves"])
+        self.assertEqual(len([line for line in lines if "bob joined" in line]), 1)
 
 
 harness.main()

@@ -43,6 +43,31 @@ static void short_join(world *w)
     assert_int_not_equal(w->to_client, 0);
 }
 
+/* UDP and TCP count their ports apart: a server needs one number, and one rule for both in the
+ * firewall. A number that is free for UDP is tried; another program may have it for TCP. */
+static void one_number_serves_as_both_ports(void **state)
+{
+    world *w = *state;
+    FastNetEndpoint *first = NULL;
+    FastNetResult result = FASTNET_ERR_ADDRESS;
+    for (int i = 0; i < 20 && result == FASTNET_ERR_ADDRESS; i++) {
+        w->server_config.udp_port = 0;
+        w->server_config.tls_port = 0;
+        assert_int_equal(fastnet_endpoint_create(&w->server_config, &first), FASTNET_OK);
+        w->server_config.udp_port = fastnet_udp_port(first);
+        w->server_config.tls_port = fastnet_udp_port(first);
+        fastnet_endpoint_destroy(first);
+        result = fastnet_endpoint_create(&w->server_config, &w->server);
+    }
+    assert_int_equal(result, FASTNET_OK);
+    assert_int_equal(fastnet_udp_port(w->server), fastnet_tls_port(w->server));
+    assert_int_equal(fastnet_endpoint_create(&w->client_config, &w->client), FASTNET_OK);
+    world_connect(w);
+    world_pump_until(w, world_find(&w->at_client, FASTNET_EVENT_CONNECTED, 0) != NULL);
+    assert_int_equal(world_find(&w->at_client, FASTNET_EVENT_CONNECTED, 0)->event.path,
+                     FASTNET_PATH_UDP);
+}
+
 /* --- events --------------------------------------------------------------------------- */
 
 static void f1_poll_returns_every_event(void **state)
@@ -355,6 +380,22 @@ static void broadcast_reaches_all_but_one(void **state)
     assert_int_equal(world_messages(&w->at_client, 0), 3);
     assert_int_equal(world_find(&w->at_client, FASTNET_EVENT_DATA, 2)->event.peer_id, w->to_server);
     assert_int_equal(fastnet_broadcast(w->server, 0, 9, "x", 1), FASTNET_ERR_ARGUMENT);
+}
+
+/* Ten datagrams wait in the server's socket; it polls late, and learns the state that counts now. */
+static void a_late_poll_gets_the_latest_of_a_sequenced_channel(void **state)
+{
+    const uint8_t channel = FASTNET_CHANNEL_UNRELIABLE_SEQUENCED;
+    world *w = *state;
+    world_join(w);
+    world_log_clear(&w->at_server);
+    for (uint8_t i = 0; i < 10; i++) {
+        assert_int_equal(fastnet_send(w->client, w->to_server, channel, &i, 1), FASTNET_OK);
+        assert_int_equal(fastnet_flush(w->client), FASTNET_OK);
+    }
+    world_pump_until(w, world_messages(&w->at_server, channel) > 0);
+    assert_int_equal(world_messages(&w->at_server, channel), 1);
+    assert_int_equal(world_find(&w->at_server, FASTNET_EVENT_DATA, 0)->data[0], 9);
 }
 
 /* --- ending --------------------------------------------------------------------------- */
@@ -711,6 +752,7 @@ static void results_have_names_and_sentences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WORLD_TEST(one_number_serves_as_both_ports),
         WORLD_TEST(f1_poll_returns_every_event),
         WORLD_TEST(f1_short_poll_returns_every_event_one_at_a_time),
         WORLD_TEST(f1_poll_never_blocks),
@@ -727,6 +769,7 @@ int main(void)
         WORLD_TEST(tags_tell_what_was_lost),
         WORLD_TEST(short_sends_leave_at_once),
         WORLD_TEST(broadcast_reaches_all_but_one),
+        WORLD_TEST(a_late_poll_gets_the_latest_of_a_sequenced_channel),
         WORLD_TEST(f2_disconnect_reason_arrives),
         WORLD_TEST(f2_disconnect_reason_arrives_from_the_client_too),
         WORLD_TEST(f2_destroy_says_goodbye),
