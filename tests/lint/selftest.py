@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
+import circles
 import exports
 import headers
 import layers
@@ -65,14 +66,28 @@ class GeneratedTrees(unittest.TestCase):
         self.assertEqual(places(markers.check(self.root)), [f"src/a.c:{n}" for n in (2, 3, 4, 6)])
 
     def test_lengths(self):
-        def function(length):
-            return "int f(void)\n{\n" + "    ;\n" * length + "}\n"
+        def function(length, parameters="void"):
+            return f"int f({parameters})\n{{\n" + "    ;\n" * length + "}\n"
 
         write(self.root, "src/base/a.c", function(60) + function(61))
-        write(self.root, "src/base/long.h", "\n" * 901)
+        write(self.root, "src/base/long.h", "\n" * 501)
+        write(self.root, "src/base/just.h", "\n" * 500)
+        write(self.root, "src/base/a_test.c", "\n" * 900)
+        write(self.root, "src/base/b_test.c", "\n" * 901)
+        six = "int a,\n      void (*b)(int, int, int), int c[2], int d, int e, int f"
+        write(self.root, "src/base/wide.c",
+              function(1, six) + function(1, six + ", int g") + f"int f({six}, int g);\n")
         write(self.root, "tests/any.c", function(100))
-        self.assertEqual(places(lengths.check(self.root)), ["src/base/a.c:65", "src/base/long.h:901"])
+        self.assertEqual(places(lengths.check(self.root, {})), [
+            "src/base/a.c:65", "src/base/b_test.c:901", "src/base/long.h:501", "src/base/wide.c:6"])
 
+    def test_exceptions_of_lengths_only_shrink(self):
+        write(self.root, "src/base/a.c", "\n" * 510)
+        listed = "src/base/a.c"
+        self.assertEqual(lengths.check(self.root, {listed: 510}), [])
+        self.assertEqual(places(lengths.check(self.root, {listed: 509})), ["src/base/a.c:510"])
+        write(self.root, "src/base/a.c", "\n" * 500)
+        self.assertEqual(places(lengths.check(self.root, {listed: 510})), ["src/base/a.c:1"])
 
     def test_map(self):
         write(self.root, "src/core/ack.c", "")
@@ -108,6 +123,45 @@ class Binaries(unittest.TestCase):
                                      for name in ("fn_unknown", "free", "malloc", "time")])
         self.assertEqual(sorted(found[4:]), [f"libbad.a: writable data {name}"
                                              for name in ("bad_calls", "bad_counter")])
+
+    def objects(self, **sources):
+        """Compiles each, and returns the paths that circles.py takes."""
+        paths = []
+        for name, text in sources.items():
+            write(self.folder, name + ".c", text)
+            paths.append(self.path(f"fn_x.dir/./src/x/{name}.c.o"))
+            os.makedirs(os.path.dirname(paths[-1]), exist_ok=True)
+            subprocess.run(["cc", "-O0", "-c", self.path(name + ".c"), "-o", paths[-1]], check=True)
+        return paths
+
+    def test_circles(self):
+        def file(own, *needed):
+            declarations = "".join(f"void fn_{name}(void);" for name in (own, *needed))
+            calls = "".join(f"fn_{name}();" for name in needed)
+            return f"{declarations} void fn_{own}(void) {{ {calls} }}"
+
+        pair = self.objects(a=file("a", "b"), b=file("b", "a", "c"), c=file("c"))
+        self.assertEqual(circles.check("x", pair, {}), [])  # two may
+        three = self.objects(a=file("a", "b"), b=file("b", "c"), c=file("c", "a"), d=file("d", "a"))
+        self.assertEqual(circles.check("x", three, {}), ["x: a circle of 3: x/a x/b x/c"])
+        self.assertEqual(circles.check("x", three, {"x": ["x/a x/b x/c"]}), [])
+        self.assertEqual(circles.check("x", three, {"x": ["x/a x/b x/c x/d"]}),
+                         ["x: a knot lost x/d: its entry is now x/a x/b x/c"])
+        four = self.objects(a=file("a", "b"), b=file("b", "c"), c=file("c", "d"), d=file("d", "a"))
+        self.assertEqual(circles.check("x", four, {"x": ["x/a x/b x/c"]})[0],
+                         "x: a circle of 4, joined by x/d: x/a x/b x/c x/d")
+        self.assertEqual(circles.check("x", pair, {"x": ["x/a x/b x/c"]}),
+                         ["x: a knot is gone, take it out of the list: x/a x/b x/c"])
+
+    def test_circles_know_data_and_statics(self):
+        found = self.objects(
+            a="extern int fn_table[]; int fn_a(void); int fn_a(void) { return fn_table[0]; }",
+            b="extern int fn_c; static void same(void) {} int *fn_table[]; int *fn_table[] = {&fn_c};"
+              "void fn_b(void); void fn_b(void) { same(); }",
+            c="int fn_a(void); static void same(void) {} int fn_c; void fn_d(void);"
+              "void fn_d(void) { fn_a(); same(); }")
+        found += self.objects(z="static void fn_b(void) {} void fn_z(void); void fn_z(void) { fn_b(); }")
+        self.assertEqual(circles.check("x", found, {}), ["x: a circle of 3: x/a x/b x/c"])
 
     def test_exports(self):
         root, library = os.path.join(SAMPLES, "exports"), self.path("libsample.so")
