@@ -9,6 +9,7 @@ import unittest
 
 import circles
 import exports
+import guides
 import headers
 import layers
 import layout
@@ -88,6 +89,17 @@ class GeneratedTrees(unittest.TestCase):
         self.assertEqual(places(lengths.check(self.root, {listed: 509})), ["src/base/a.c:510"])
         write(self.root, "src/base/a.c", "\n" * 500)
         self.assertEqual(places(lengths.check(self.root, {listed: 510})), ["src/base/a.c:1"])
+
+    def test_guides(self):
+        write(self.root, "include/a.h", "#ifndef FASTNET_A_H\n#define FASTNET_MAP(X) \\\n"
+              "X(ERR_TOLD, -1, \"x\") \\\nX(ERR_SILENT, -2, \"x\")\n"
+              "/* fastnet_of_a_comment */ void fastnet_told(void);\nvoid fastnet_silent(void);\n"
+              "typedef int FastNetInExample;\nvoid fastnet_tol(void);\n#include \"fastnet.h\"\n")
+        write(self.root, "docs/guide/a.md", "`FASTNET_MAP` and `ERR_TOLD`: fastnet_told() tells.")
+        write(self.root, "docs/other.md", "fastnet_silent")
+        write(self.root, "examples/x/main.c", "FastNetInExample x;")
+        self.assertEqual(places(guides.check(self.root)),
+                         ["include/a.h:4", "include/a.h:6", "include/a.h:8"])
 
     def test_map(self):
         write(self.root, "src/core/ack.c", "")
