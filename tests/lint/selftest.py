@@ -16,6 +16,7 @@ import layout
 import lengths
 import map as map_lint
 import markers
+import regressions
 import symbols
 
 SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samples")
@@ -100,6 +101,16 @@ class GeneratedTrees(unittest.TestCase):
         write(self.root, "examples/x/main.c", "FastNetInExample x;")
         self.assertEqual(places(guides.check(self.root)),
                          ["include/a.h:4", "include/a.h:6", "include/a.h:8"])
+
+    def test_regressions(self):
+        write(self.root, "docs/regressions.md", "| S1 | forged `no_test` | `s1_known`, `joins_last` |\n"
+              "| R2 | lost | `r2_gone` |\n`r9_prose`\n")
+        write(self.root, "src/core/a_test.c", "static void s1_known(void **state)\n"
+              "static void s1_r3_new(void **state)\nx = s6_addr; f(p50_ns);\n")
+        write(self.root, "src/core/a.c", "static void s8_is_no_test(void)\n")
+        write(self.root, "tests/sim/b.c", "{\"t4_scenario\", 1},\nvoid joins_last(void)\n")
+        self.assertEqual(places(regressions.check(self.root)),
+                         ["docs/regressions.md:2", "src/core/a_test.c:2", "tests/sim/b.c:1"])
 
     def test_map(self):
         write(self.root, "src/core/ack.c", "")
