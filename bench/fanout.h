@@ -20,8 +20,7 @@ enum {
     FANOUT_SHARDS_MAX = 8,
 };
 
-/* --- what FastNet and the floor implement: the server ------------------------------------------
- */
+/* --- what FastNet and the floor implement: the server --------------------------------------- */
 
 void fanout_listen(const bench_options *options, uint16_t *port, uint16_t *tls_port);
 
@@ -32,8 +31,7 @@ void fanout_server_step(uint64_t timeout_ns);
 void fanout_send_state(uint32_t peer, const uint8_t *state);
 void fanout_server_flush(void);
 
-/* --- the clients --------------------------------------------------------------------------------
- */
+/* --- the clients ---------------------------------------------------------------------------- */
 
 void fanout_open(const bench_options *options);
 
@@ -51,8 +49,7 @@ void fanout_send_input(uint32_t client, const uint8_t *input);
 /* Adds counters to a line being written. */
 void fanout_report(void);
 
-/* --- what the driver implements -----------------------------------------------------------------
- */
+/* --- what the driver implements ------------------------------------------------------------- */
 
 /* From within fanout_listen(): the server runs as so many threads. Each calls take(its number)
  * before all else; peers are numbered within their thread. */

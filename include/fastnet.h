@@ -90,8 +90,8 @@ typedef enum FastNetResult {
         FASTNET_RESULT_FORCE_INT32 = 0x7fffffff
 } FastNetResult;
 
-/* Name such as "FASTNET_ERR_PEER"; "FASTNET_UNKNOWN" for a value not in the table. Static. Any
- * thread. */
+/* Name such as "FASTNET_ERR_PEER"; "FASTNET_UNKNOWN" for a value not in
+ * the table. Static. Any thread. */
 FASTNET_API const char *fastnet_result_name(int32_t result);
 
 /* The table's sentence for a result. Static string, never NULL. Any thread. */
@@ -291,9 +291,8 @@ typedef struct FastNetConfig {
                                 TCP (TLS) instead; a session that runs moves there by itself */
     int32_t transport;  /* FASTNET_TRANSPORT_NONE: UDP, and TCP while UDP is blocked; _UDP: never
                            TCP; _TCP: nothing is sent over UDP (tests, debugging) */
-    bool keep_tls_warm; /* keep a TLS connection open beside UDP: moving to TCP then takes one
-                           round trip. Both sides must say so; costs a server about 25 KiB per
-                           client */
+    bool keep_tls_warm; /* keep a TLS connection open beside UDP: moving to TCP then takes one round
+                           trip. Both sides must say so; costs a server about 25 KiB per client */
 } FastNetConfig;
 
 /* FastNetConfig.spin_us: fastnet_poll() uses all of its timeout_us (and one core) for looking. */
@@ -351,17 +350,18 @@ FASTNET_API void fastnet_endpoint_destroy(FastNetEndpoint *endpoint);
 /* --- connecting ----------------------------------------------------------------------- */
 
 /*
- * Starts connecting to a server's TLS port and returns at once; CONNECTED or ERROR follows from
- * poll.
+ * Starts connecting to a server's TLS port and returns at once;
+ * CONNECTED or ERROR follows from poll.
  *
  * host is a name, an IPv4 or IPv6 address, or any of these with a port: "host:port", "[::1]:port"
  * (that port then wins). Several addresses of a name are tried in turn.
  * Owner:     options and all it points to are copied. options may be NULL.
  * Places:    when ERROR or DISCONNECTED was delivered, the place of that peer is free: connect
- * again from its handler. A call that fails keeps nothing. Returns:   OK; ERR_ARGUMENT; ERR_LIMIT
- * (peers_max reached); ERR_CERTIFICATE (the roots file is missing or malformed); ERR_MEMORY;
- * ERR_SYSTEM. Hostile:   a server without a certificate that verifies gets nothing but a TLS
- * ClientHello and an alert.
+ *            again from its handler. A call that fails keeps nothing.
+ * Returns:   OK; ERR_ARGUMENT; ERR_LIMIT (peers_max reached); ERR_CERTIFICATE (the roots file is
+ *            missing or malformed); ERR_MEMORY; ERR_SYSTEM.
+ * Hostile:   a server without a certificate that verifies gets nothing but a
+ *            TLS ClientHello and an alert.
  */
 FASTNET_API FastNetResult fastnet_connect(FastNetEndpoint *endpoint, const char *host,
                                           uint16_t tls_port, const FastNetConnectOptions *options,
@@ -380,9 +380,9 @@ FASTNET_API FastNetResult fastnet_connect_insecure_without_verification(
 FASTNET_API FastNetResult fastnet_accept(FastNetEndpoint *endpoint, FastNetPeerId peer);
 
 /*
- * Refuses a peer that a CONNECT_REQUEST named: the client's ERROR event carries ERR_REJECTED, the
- * code (app_code) and the text. That peer is never mentioned again. Returns OK, ERR_PEER,
- * ERR_STATE.
+ * Refuses a peer that a CONNECT_REQUEST named: the client's ERROR event carries
+ * ERR_REJECTED, the code (app_code) and the text. That peer is never mentioned
+ * again. Returns OK, ERR_PEER, ERR_STATE.
  */
 FASTNET_API FastNetResult fastnet_reject(FastNetEndpoint *endpoint, FastNetPeerId peer,
                                          uint32_t code, const char *text);
@@ -440,8 +440,8 @@ FASTNET_API FastNetResult fastnet_send_tagged(FastNetEndpoint *endpoint, FastNet
 FASTNET_API int32_t fastnet_broadcast(FastNetEndpoint *endpoint, FastNetPeerId except,
                                       uint8_t channel, const void *data, uint32_t data_len);
 
-/* Puts everything queued on the wire now, as far as congestion control allows. Returns OK or
- * ERR_SYSTEM. */
+/* Puts everything queued on the wire now, as far as congestion control
+ * allows. Returns OK or ERR_SYSTEM. */
 FASTNET_API FastNetResult fastnet_flush(FastNetEndpoint *endpoint);
 
 /*
@@ -578,8 +578,8 @@ typedef struct FastNetPeerInfo {
     char certificate_subject[FASTNET_TEXT_BYTES_MAX]; /* a server's, at its client; else "" */
 } FastNetPeerInfo;
 
-/* Copies what a peer told about itself. Valid from CONNECT_REQUEST on. Returns OK, ERR_PEER,
- * ERR_ARGUMENT. */
+/* Copies what a peer told about itself. Valid from CONNECT_REQUEST on.
+ * Returns OK, ERR_PEER, ERR_ARGUMENT. */
 FASTNET_API FastNetResult fastnet_peer_info(const FastNetEndpoint *endpoint, FastNetPeerId peer,
                                             FastNetPeerInfo *info);
 
@@ -611,8 +611,8 @@ FASTNET_API const char *fastnet_connect_error_text(void);
  * Loads certificate and key anew; sessions that exist go on, new ones get the new certificate. On a
  * shard it does so for all of them (fastnet/shards.h).
  *
- * Blocks:    reads two files. Returns: OK; ERR_CERTIFICATE (nothing changed); ERR_STATE (not
- *            listening).
+ * Blocks:    reads two files. Returns: OK; ERR_CERTIFICATE (nothing
+ *            changed); ERR_STATE (not listening).
  */
 FASTNET_API FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint,
                                                      const char *certificate_path,
@@ -640,20 +640,20 @@ FASTNET_API FastNetResult fastnet_simulate_bad_link(FastNetEndpoint *endpoint,
 
 /* --- the short form: thin wrappers, defined in terms of the above ---------------------- */
 
-/* A client is an endpoint with one peer; every fastnet_ function that takes an endpoint takes it
- * too. */
+/* A client is an endpoint with one peer; every fastnet_ function that
+ * takes an endpoint takes it too. */
 typedef FastNetEndpoint *FastNetClient;
 
 /* A server is a listening endpoint. */
 typedef FastNetEndpoint *FastNetServer;
 
 /*
- * Connects to a server's TLS port and waits until connected: verified (system roots or
- * FASTNET_CA_FILE).
+ * Connects to a server's TLS port and waits until connected: verified
+ * (system roots or FASTNET_CA_FILE).
  *
  * Blocks:    up to 5 s (handshake_timeout_ms), plus name resolution.
- * Returns:   a client whose first poll gives CONNECTED, or NULL: fastnet_connect_error_text() says
- *            why.
+ * Returns:   a client whose first poll gives CONNECTED, or
+ *            NULL: fastnet_connect_error_text() says why.
  */
 FASTNET_API FastNetClient fastnet_client_connect(const char *host, uint16_t tls_port);
 
@@ -669,8 +669,8 @@ FASTNET_API int32_t fastnet_client_send(FastNetClient client, uint8_t channel, c
  * event's data stays valid until the next poll. */
 FASTNET_API bool fastnet_client_poll(FastNetClient client, FastNetEvent *event);
 
-/* What the client's session runs over now: UDP, or TCP while UDP is blocked; NONE after
- * DISCONNECTED. */
+/* What the client's session runs over now: UDP, or TCP while UDP is
+ * blocked; NONE after DISCONNECTED. */
 FASTNET_API FastNetTransport fastnet_client_transport_mode(FastNetClient client);
 
 /* Delivers queued reliable messages (up to linger_ms), says goodbye, frees the client. NULL is

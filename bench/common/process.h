@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Keeps this process on one core; says so, and goes on, when that is not permitted. -1 = no wish.
- */
+/* Keeps this process on one core; says so, and goes on, when that is
+ * not permitted. -1 = no wish. */
 bool bench_pin(int64_t cpu);
 
 /* True once SIGTERM or SIGINT came (bench_stop_on_signals() asks for that). */

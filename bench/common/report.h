@@ -15,13 +15,13 @@ void bench_report_text(const char *name, const char *value);
 void bench_report_count(const char *name, uint64_t value);
 void bench_report_number(const char *name, double value);
 
-/* {"count", "avg", "p50", "p99", "p999", "max", "curve": [[fraction, value], ...]}, same unit as
- * added. */
+/* {"count", "avg", "p50", "p99", "p999", "max", "curve": [[fraction,
+ * value], ...]}, same unit as added. */
 void bench_report_histogram(const char *name, const bench_histogram *histogram);
 void bench_report_end(void);
 
-/* Says one sentence on standard error, with the program's name, and ends the program with code 1.
- */
+/* Says one sentence on standard error, with the program's name, and
+ * ends the program with code 1. */
 _Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same without ending it. */

@@ -1,7 +1,7 @@
 /*
- * sealing.h: ChaCha20-Poly1305 (RFC 8439) for the floor programs: a datagram is a header of nine
- * bytes (kind, receiver id, packet number), which is authenticated, then the sealed text, then the
- * tag.
+ * sealing.h: ChaCha20-Poly1305 (RFC 8439) for the floor programs: a datagram is a
+ * header of nine bytes (kind, receiver id, packet number), which is
+ * authenticated, then the sealed text, then the tag.
  */
 #ifndef BENCH_COMMON_SEALING_H
 #define BENCH_COMMON_SEALING_H
@@ -42,8 +42,8 @@ typedef struct sealing {
 void sealing_init(sealing *s, sealing_backend backend, bool seals, uint32_t id);
 void sealing_free(sealing *s);
 
-/* Writes the header, seals the text that stands behind it in place; returns the datagram's length.
- */
+/* Writes the header, seals the text that stands behind it in place;
+ * returns the datagram's length. */
 size_t sealing_seal(sealing *s, uint8_t *datagram, size_t text_bytes);
 
 /* Opens in place; false = not ours. The text stands behind the header. */

@@ -1,6 +1,6 @@
 /*
- * sockets.h: the sockets of the peers and floor programs. Every failure ends the program with a
- * sentence.
+ * sockets.h: the sockets of the peers and floor programs. Every failure
+ * ends the program with a sentence.
  */
 #ifndef BENCH_COMMON_SOCKETS_H
 #define BENCH_COMMON_SOCKETS_H

@@ -77,8 +77,8 @@ static void tick(uint64_t due_ns)
     fanout_server_flush();
 }
 
-/* Until something comes, or as a game does: until the next frame, which finds what came meanwhile.
- */
+/* Until something comes, or as a game does: until the next frame,
+ * which finds what came meanwhile. */
 static void wait_and_step(uint64_t now_ns, uint64_t due_ns)
 {
     uint64_t frame_ns = (uint64_t)swarm.options.frame_us * BENCH_NS_PER_US;

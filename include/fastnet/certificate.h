@@ -67,9 +67,9 @@ FASTNET_API FastNetResult fastnet_certificate_write(const FastNetCertificateOpti
  *
  * Owner:     pin is the caller's.
  * Threads:   any. Blocks: reads one file. Allocates: yes, with malloc.
- * Returns:   OK; ERR_ARGUMENT (NULL); ERR_CERTIFICATE (missing, unreadable or not a PEM
- *            certificate; the first one in the file counts). fastnet_connect_error_text() says
- * which.
+ * Returns:   OK; ERR_ARGUMENT (NULL); ERR_CERTIFICATE (missing,
+ *            unreadable or not a PEM certificate; the first one in the
+ *            file counts). fastnet_connect_error_text() says which.
  */
 FASTNET_API FastNetResult fastnet_certificate_pin(const char *certificate_path,
                                                   uint8_t pin[FASTNET_PIN_BYTES]);

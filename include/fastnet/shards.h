@@ -20,9 +20,9 @@
  * and ports: give each shard somewhat more peers_max than its share. A broadcast reaches the peers
  * of one shard; what must reach all of them goes through a queue of yours, and fastnet_wake().
  *
- * The callbacks of the config (allocator, log, key_log, resolve) are called by every shard's
- * thread, several at a time, and a block may be freed by another thread than the one that allocated
- * it.
+ * The callbacks of the config (allocator, log, key_log, resolve) are called by
+ * every shard's thread, several at a time, and a block may be freed by another
+ * thread than the one that allocated it.
  */
 #ifndef FASTNET_SHARDS_H
 #define FASTNET_SHARDS_H
@@ -45,13 +45,14 @@ typedef struct FastNetShards FastNetShards;
  * fastnet_certificate_reload() on one shard changes it for all: there at once, elsewhere with the
  * next poll.
  * Owner:     *out belongs to the caller until fastnet_shards_destroy(), and the endpoints to it.
- * The config is borrowed during the call, as by fastnet_endpoint_create(). Threads:   any. Blocks:
- * reads the certificate files. Allocates: yes, count times what an endpoint takes, and 100 KiB for
- * each. Returns:   OK; ERR_ARGUMENT (count is 0 or above FASTNET_SHARDS_MAX, listen is false, or a
- * field is out of range); ERR_UNSUPPORTED (the system has no SO_ATTACH_REUSEPORT_CBPF, which came
- * with Linux 4.5, or this is the poll(2) build; a count of 1 works everywhere); else as
- * fastnet_endpoint_create(). On any error *out is NULL, nothing is left open, and
- *            fastnet_connect_error_text() (same thread) says why.
+ *            The config is borrowed during the call, as by fastnet_endpoint_create().
+ * Threads:   any. Blocks: reads the certificate files. Allocates: yes, count times what an
+ *            endpoint takes, and 100 KiB for each.
+ * Returns:   OK; ERR_ARGUMENT (count is 0 or above FASTNET_SHARDS_MAX, listen is false, or a field
+ *            is out of range); ERR_UNSUPPORTED (the system has no SO_ATTACH_REUSEPORT_CBPF, which
+ *            came with Linux 4.5, or this is the poll(2) build; a count of 1 works everywhere);
+ *            else as fastnet_endpoint_create(). On any error *out is NULL, nothing is left open,
+ *            and fastnet_connect_error_text() (same thread) says why.
  * Hostile:   the port is taken as any endpoint takes it: never when another program has it, and
  *            afterwards only processes of the same user that ask for it can join. A client can make
  *            a shard hand over a connection (at most 64 wait at each shard; more are closed) or a

@@ -8,8 +8,8 @@
 
 #define FN_CONNECT_ERROR_BYTES 512
 
-/* Copies the sentence (cut when too long) and returns code, so that a caller can return both at
- * once. */
+/* Copies the sentence (cut when too long) and returns code, so that a
+ * caller can return both at once. */
 int fn_connect_error_set(int code, const char *text);
 
 /* Same, "what: detail". */

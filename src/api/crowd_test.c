@@ -105,8 +105,8 @@ static uint32_t count_above(const uint64_t *times_ns, uint32_t count, uint64_t l
     return above;
 }
 
-/* One signature and 2 ms for all else: two in one poll, for half of the joins or more, would show.
- */
+/* One signature and 2 ms for all else: two in one poll, for half of
+ * the joins or more, would show. */
 static void assert_short(const uint64_t *polls_ns, uint32_t polls, uint64_t *signatures_ns,
                          uint32_t signatures)
 {

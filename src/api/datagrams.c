@@ -54,8 +54,8 @@ static void unwatch_if_hot(FastNetEndpoint *endpoint)
     datagrams->watched = false;
 }
 
-/* The address to bind: a socket of IPv4's own is cheaper for the kernel than one of both families.
- */
+/* The address to bind: a socket of IPv4's own is cheaper for the
+ * kernel than one of both families. */
 static fn_address local_for(const FastNetEndpoint *endpoint, const fn_address *remote)
 {
     static const uint8_t any[4];
@@ -227,8 +227,8 @@ static fn_peer *find_peer(FastNetEndpoint *endpoint, uint32_t receiver_id)
     return peer;
 }
 
-/* Only sealed session datagrams are for us; the rest of the first byte is the session's to judge.
- */
+/* Only sealed session datagrams are for us; the rest of the first
+ * byte is the session's to judge. */
 static void handle(FastNetEndpoint *endpoint, const fn_address *from, uint8_t *data, size_t bytes,
                    uint64_t now_ns)
 {

@@ -81,9 +81,9 @@ int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote);
 /* Somebody will wait for the poller: it must know the socket. What poller's add fails with. */
 int fn_datagrams_watch(FastNetEndpoint *endpoint, fn_io_error *error);
 
-/* Nothing is heard over UDP: a connected socket may stick to the address of an interface that is
- * gone (Wi-Fi left for LTE), so it is replaced. One that is not connected follows the routes by
- * itself. */
+/* Nothing is heard over UDP: a connected socket may stick to the address of an
+ * interface that is gone (Wi-Fi left for LTE), so it is replaced. One that is not
+ * connected follows the routes by itself. */
 void fn_datagrams_renew(FastNetEndpoint *endpoint);
 
 /* Receives and handles datagrams until the socket is empty. False: it was not emptied, because

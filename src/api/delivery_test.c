@@ -97,8 +97,8 @@ static void batch_payloads_live_until_the_next_poll(void **state)
     }
 }
 
-/* A slow application: between its polls more arrives, and the socket is read although events wait.
- */
+/* A slow application: between its polls more arrives, and the socket
+ * is read although events wait. */
 static void single_payload_lives_until_the_next_poll(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * endpoint.h: the composition: one UDP socket, perhaps one TLS port, and all that serves their
- * peers.
+ * endpoint.h: the composition: one UDP socket, perhaps one TLS port,
+ * and all that serves their peers.
  *
  * It holds no mechanism of its own. The parts find each other through it:
  *

@@ -164,8 +164,8 @@ static uint32_t crowd_of(const fn_peer *peer)
     return (uint32_t)(fn_address_prefix(&peer->remote) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
 }
 
-/* The oldest of those who came from where most of the unproven come from; NULL when there is none.
- */
+/* The oldest of those who came from where most of the unproven come
+ * from; NULL when there is none. */
 static fn_peer *most_crowded(FastNetEndpoint *endpoint)
 {
     uint32_t crowds[256] = {0};

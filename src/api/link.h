@@ -128,8 +128,8 @@ void fn_link_destroy(FastNetEndpoint *endpoint, fn_link *link);
 void fn_link_leave(FastNetEndpoint *endpoint, fn_link *link);
 void fn_link_free(FastNetEndpoint *endpoint, fn_link *link);
 
-/* One that left another shard, with an ATTACH that waits for its answer. It may be gone afterwards.
- */
+/* One that left another shard, with an ATTACH that waits for its
+ * answer. It may be gone afterwards. */
 void fn_link_join(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns);
 
 #endif

@@ -15,8 +15,8 @@
  * retires; its row stays as long as the application may look at what was delivered, and while its
  * session still answers, as long as nobody needs the row.
  *
- * A peer that is `muted` was ended by the application: it is not mentioned again and cannot be
- * found.
+ * A peer that is `muted` was ended by the application: it is not
+ * mentioned again and cannot be found.
  */
 #ifndef FN_API_PEER_H
 #define FN_API_PEER_H
@@ -158,8 +158,8 @@ void fn_peers_sweep(FastNetEndpoint *endpoint);
 /* The application knows that it has ended: its place is free. */
 void fn_peer_give_place_up(FastNetEndpoint *endpoint, fn_peer *peer);
 
-/* Its last event was used up, and its session still says goodbye: it goes first when a row is
- * wanted. */
+/* Its last event was used up, and its session still says goodbye: it
+ * goes first when a row is wanted. */
 void fn_peer_part(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns);
 
 /* Takes back a peer that nobody has heard of, slot and all. */

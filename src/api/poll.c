@@ -9,9 +9,8 @@
 #include "api/stall.h"
 #include "api/stream.h"
 
-/* Asking the system which sockets are ready costs as much as reading an empty socket: a loop that
- * spins asks it this often.
- */
+/* Asking the system which sockets are ready costs as much as reading an empty socket:
+ * a loop that spins asks it this often. */
 #define LOOK_INTERVAL_NS       (50 * FN_NS_PER_US)
 #define LOOK_INTERVAL_QUIET_NS (500 * FN_NS_PER_US)
 /* After a pause this long the socket may hold what would have kept a peer alive. */
@@ -85,9 +84,9 @@ static bool must_look(const FastNetEndpoint *endpoint)
            (hurry ? LOOK_INTERVAL_NS : LOOK_INTERVAL_QUIET_NS);
 }
 
-/* Who looks at the socket all the time waits for just this message: it comes first, and all else
- * with its answer, or in the next poll, but not much later. What was sent already waits no longer.
- */
+/* Who looks at the socket all the time waits for just this message: it comes
+ * first, and all else with its answer, or in the next poll, but not much later.
+ * What was sent already waits no longer. */
 static bool answer_comes_first(FastNetEndpoint *endpoint)
 {
     bool first = endpoint->datagrams.single && !endpoint->unsent &&

@@ -187,8 +187,8 @@ static void look_at_state(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now
     if (state < FN_CONN_CLOSING)
         fn_rejoin_look(endpoint, peer, now_ns);
     bool over = state == FN_CONN_DEAD && (peer->muted || peer->released);
-    /* Outside a poll the application may still hold payloads: they lie in the connection's memory.
-     */
+    /* Outside a poll the application may still hold payloads: they lie
+     * in the connection's memory. */
     if (over && endpoint->delivery.count > 0)
         fn_timer_set(endpoint, &peer->timer, now_ns);
     else if (over)

@@ -76,8 +76,8 @@ fn_tls_context *fn_shard_identity(const FastNetEndpoint *endpoint);
 /* The receiver id is another shard's. */
 bool fn_shard_is_elsewhere(const FastNetEndpoint *endpoint, uint32_t receiver_id);
 
-/* The link goes to the shard that its ATTACH names, or is closed when that has no room. It is gone
- * afterwards. */
+/* The link goes to the shard that its ATTACH names, or is closed when that
+ * has no room. It is gone afterwards. */
 void fn_shard_hand_over(FastNetEndpoint *endpoint, fn_link *link);
 
 /* The datagram goes to the shard that its receiver id names. False: it is nobody else's. */

@@ -36,8 +36,8 @@ typedef struct fn_spare {
     uint64_t prepared;
 } fn_spare;
 
-/* Builds what keeps the path warm when the config asks for it. What fn_rehearsal_open fails with.
- */
+/* Builds what keeps the path warm when the config asks for it.
+ * What fn_rehearsal_open fails with. */
 int fn_spare_init(FastNetEndpoint *endpoint, fn_failure *failure);
 void fn_spare_close(FastNetEndpoint *endpoint);
 

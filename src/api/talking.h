@@ -6,8 +6,8 @@
 
 #include "fastnet.h"
 
-/* fastnet_send(), and what is queued for that peer leaves now as far as congestion control allows.
- */
+/* fastnet_send(), and what is queued for that peer leaves now as far
+ * as congestion control allows. */
 int32_t fn_send_at_once(FastNetEndpoint *endpoint, FastNetPeerId peer, uint8_t channel,
                         const void *data, uint32_t data_len);
 

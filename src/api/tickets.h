@@ -1,7 +1,7 @@
 /*
- * tickets.h: TLS tickets of sessions that are over, for the next connect to the same server: its
- * handshake is then a resumed one, with a fresh (EC)DHE exchange and without certificate and
- * signature.
+ * tickets.h: TLS tickets of sessions that are over, for the next connect to the
+ * same server: its handshake is then a resumed one, with a fresh (EC)DHE exchange
+ * and without certificate and signature.
  *
  * A ticket belongs to the address that gave it and the name that was verified there, and is used
  * once: an observer could link two uses. Whether it was made under the same trust is judged where

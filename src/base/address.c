@@ -22,8 +22,7 @@ const char *fn_address_error_text(fn_address_error error)
     return texts[error];
 }
 
-/* --- values ------------------------------------------------------------------------------------
- */
+/* --- values --------------------------------------------------------------------------------- */
 
 fn_address fn_address_from_ipv4(const uint8_t ip[4], uint16_t port)
 {
@@ -105,8 +104,7 @@ uint64_t fn_address_prefix(const fn_address *address)
     return fn_load_be64(address->ip + (fn_address_is_v4(address) ? 8 : 0));
 }
 
-/* --- parsing -----------------------------------------------------------------------------------
- */
+/* --- parsing -------------------------------------------------------------------------------- */
 
 /* A view of the text; parsers advance `at`. */
 typedef struct fn_scan {
@@ -296,8 +294,7 @@ bool fn_address_parse_host(const char *text, fn_address *out)
     return fn_parse_numeric(text, text + strlen(text), out);
 }
 
-/* --- host and port -----------------------------------------------------------------------------
- */
+/* --- host and port -------------------------------------------------------------------------- */
 
 /* The pieces of "host:port" as spans of the text; port is NULL when there is none. */
 typedef struct fn_host_port {
@@ -408,8 +405,7 @@ fn_address_error fn_address_parse(const char *text, uint16_t default_port, fn_ad
     return FN_ADDRESS_OK;
 }
 
-/* --- formatting --------------------------------------------------------------------------------
- */
+/* --- formatting ----------------------------------------------------------------------------- */
 
 static void fn_text_add_ipv4(fn_text *text, const uint8_t ip[4])
 {
@@ -428,8 +424,8 @@ static int fn_zero_run(const uint8_t ip[16], int group)
     return group - start;
 }
 
-/* RFC 5952 section 4.2: "::" stands for the longest run of at least two groups, the first of
- * equals. */
+/* RFC 5952 section 4.2: "::" stands for the longest run of at least
+ * two groups, the first of equals. */
 static void fn_text_add_ipv6(fn_text *text, const uint8_t ip[16])
 {
     int gap = -1, gap_groups = 1;

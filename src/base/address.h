@@ -53,8 +53,8 @@ const char *fn_address_error_text(fn_address_error error);
 /* Makes an address from four bytes in network order. */
 fn_address fn_address_from_ipv4(const uint8_t ip[4], uint16_t port);
 
-/* Makes an address from sixteen bytes in network order; drops the scope of what is not link-local.
- */
+/* Makes an address from sixteen bytes in network order; drops the
+ * scope of what is not link-local. */
 fn_address fn_address_from_ipv6(const uint8_t ip[16], uint32_t scope_id, uint16_t port);
 
 /* "::" (listen on IPv6 and IPv4) or, with v4_only, "0.0.0.0". */
@@ -78,9 +78,9 @@ bool fn_address_is_any(const fn_address *address);      /* 0.0.0.0 or :: */
 uint64_t fn_address_prefix(const fn_address *address);
 
 /*
- * Reads a numeric address without a port: "1.2.3.4", "::1", "fe80::1%2". No brackets, no names, no
- * leading zeroes in IPv4 (some systems read them as octal). Sets port 0. out is untouched on
- * failure.
+ * Reads a numeric address without a port: "1.2.3.4", "::1", "fe80::1%2". No
+ * brackets, no names, no leading zeroes in IPv4 (some systems read them as octal).
+ * Sets port 0. out is untouched on failure.
  */
 bool fn_address_parse_host(const char *text, fn_address *out);
 
@@ -95,8 +95,8 @@ bool fn_address_parse_named(const char *text, fn_address *out,
 /* A port by itself: "7777". */
 fn_address_error fn_address_parse_port(const char *text, uint16_t *port);
 
-/* As above with an optional port: "1.2.3.4:7777", "::1", "[::1]:7777". See split for default_port.
- */
+/* As above with an optional port: "1.2.3.4:7777", "::1",
+ * "[::1]:7777". See split for default_port. */
 fn_address_error fn_address_parse(const char *text, uint16_t default_port, fn_address *out);
 
 /*

@@ -58,8 +58,8 @@ static void agrees_with_a_linear_search(void **unused)
     }
 }
 
-/* All orders of inserting seven deadlines, two of them equal, then taking the earliest each time.
- */
+/* All orders of inserting seven deadlines, two of them equal, then
+ * taking the earliest each time. */
 static void drains_every_order_of_insertion_sorted(void **unused)
 {
     (void)unused;

@@ -1,7 +1,7 @@
 /*
- * An intrusive doubly linked list: the node lives inside the listed struct, so linking and
- * unlinking allocate nothing and take constant time. FN_CONTAINER_OF gets from a node to its
- * struct.
+ * An intrusive doubly linked list: the node lives inside the listed struct, so
+ * linking and unlinking allocate nothing and take constant time.
+ * FN_CONTAINER_OF gets from a node to its struct.
  *
  * The list holds pointers to itself: do not move or copy an initialised list. A node of all zero
  * is in no list. To remove while walking, take the next node before unlinking the present one.

@@ -34,8 +34,8 @@ typedef struct fn_map {
 /* Bytes of memory that a map of up to items_max (1 .. FN_MAP_ITEMS_MAX) items needs. */
 size_t fn_map_memory_bytes(uint32_t items_max);
 
-/* memory: borrowed for the map's life; fn_map_memory_bytes(items_max), aligned to 8, cleared here.
- */
+/* memory: borrowed for the map's life;
+ * fn_map_memory_bytes(items_max), aligned to 8, cleared here. */
 void fn_map_init(fn_map *map, void *memory, uint32_t items_max,
                  const uint8_t seed[FN_MAP_SEED_BYTES]);
 

@@ -14,8 +14,8 @@
  * Charges are whole blocks: fn_pool_block_bytes(). The floor promises bytes, not contiguity: only a
  * request for a minimum block is certain to find them in one piece.
  *
- * Owner: arena and metadata belong to the caller and outlive the pool. A pool is not moved or
- * copied.
+ * Owner: arena and metadata belong to the caller and outlive the pool.
+ *        A pool is not moved or copied.
  */
 #ifndef FN_BASE_POOL_H
 #define FN_BASE_POOL_H
@@ -64,8 +64,8 @@ bool fn_pool_account_open(fn_pool *pool, fn_pool_account *account, size_t floor_
 /* Gives the floor back. The account holds nothing any more (an assert). */
 void fn_pool_account_close(fn_pool *pool, fn_pool_account *account);
 
-/* What a request of that many bytes is charged: the power of two that holds it; 0 when none does.
- */
+/* What a request of that many bytes is charged: the power of two
+ * that holds it; 0 when none does. */
 size_t fn_pool_block_bytes(size_t bytes);
 
 /* A block of at least `bytes`, not cleared. NULL when the account's cap, the others' floors or the

@@ -137,8 +137,8 @@ static void open_accounts(oracle *model, size_t arena_bytes)
     }
 }
 
-/* Once all is free, buddies have joined again: the arena gives its largest blocks, to the last
- * byte. */
+/* Once all is free, buddies have joined again: the arena gives its
+ * largest blocks, to the last byte. */
 static void assert_joined_again(oracle *model)
 {
     fn_pool_account all;
@@ -299,8 +299,8 @@ static size_t touched_pages(uint8_t untouched)
     return pages;
 }
 
-/* Resident memory: what was never handed out, nor split off something that was, is never written.
- */
+/* Resident memory: what was never handed out, nor split off
+ * something that was, is never written. */
 static void does_not_touch_what_it_did_not_hand_out(void **unused)
 {
     (void)unused;

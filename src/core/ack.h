@@ -114,9 +114,9 @@ static inline fn_ack_range fn_ack_range_at(const fn_ack_ledger *ledger, uint32_t
 uint64_t fn_ack_delay_ns(const fn_ack_ledger *ledger, uint64_t now_ns);
 
 /*
- * The peer has acknowledged a packet of ours whose ACK frame went up to packet_number - 1: what is
- * below need not be repeated (RFC 9000 §13.2.4). A straggler below it that no frame has covered yet
- * stays.
+ * The peer has acknowledged a packet of ours whose ACK frame went up to
+ * packet_number - 1: what is below need not be repeated (RFC 9000 §13.2.4). A
+ * straggler below it that no frame has covered yet stays.
  */
 void fn_ack_forget_below(fn_ack_ledger *ledger, uint64_t packet_number);
 

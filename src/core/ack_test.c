@@ -140,8 +140,8 @@ static void r5_ack_ranges_match_model(void **unused)
         link_run(&l, loss, loss + 1);
         for (uint64_t n = 0; n < SPACE; n++) {
             assert_true(l.arrived[n] || !l.acknowledged[n]);
-            /* The one frame that reported a straggler may be lost, and the range forgotten after.
-             */
+            /* The one frame that reported a straggler may be lost, and
+             * the range forgotten after. */
             assert_true(l.acknowledged[n] || !l.arrived[n] || l.overtaken[n]);
         }
     }

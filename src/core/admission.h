@@ -11,12 +11,12 @@
  * that connections stuck in a later stage cannot leave newcomers one single place.
  *
  * Rates are counted per IPv4 address or IPv6 /64 (fn_address_prefix) in a fixed table: sets of
- * FN_ADMISSION_WAYS rows, chosen by a hash with a secret seed. A newcomer to a full set replaces
- * the row with the most credit and starts with a fresh one. So: nobody is ever refused because of
- * other people's addresses; an address keeps its limit as long as fewer than FN_ADMISSION_WAYS
- * other addresses of its set, which nobody can choose, were active within the last second; whoever
- * has more addresses than the table has rows is not held by it, but by the cap and by the work
- * budget.
+ * FN_ADMISSION_WAYS rows, chosen by a hash with a secret seed. A newcomer to a full set
+ * replaces the row with the most credit and starts with a fresh one. So: nobody is ever
+ * refused because of other people's addresses; an address keeps its limit as long as fewer
+ * than FN_ADMISSION_WAYS other addresses of its set, which nobody can choose, were active
+ * within the last second; whoever has more addresses than the table has rows is not held by
+ * it, but by the cap and by the work budget.
  *
  * Pure: memory and time are arguments.
  */

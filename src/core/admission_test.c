@@ -290,8 +290,8 @@ static void rate_counts_ipv4_hosts_and_ipv6_networks(void **state)
     assert_false(knock(&other_port, START));
 }
 
-/* 50,000 addresses a second: nobody else is refused, and the flooder's table stays the size it is.
- */
+/* 50,000 addresses a second: nobody else is refused, and the
+ * flooder's table stays the size it is. */
 static void s6_many_addresses_lock_nobody_out(void **state)
 {
     (void)state;

@@ -19,8 +19,7 @@
 #define FN_BUCKET_CAP_BYTES_MAX        (UINT64_C(1) << 30)
 
 typedef struct fn_bucket {
-    int64_t
-        credit; /* in billionths of a byte, so that no fraction of a nanosecond's credit is lost */
+    int64_t credit; /* in billionths of a byte: no fraction of a nanosecond's credit is lost */
     uint64_t rate_bytes_per_s;
     uint64_t cap_bytes;
     uint64_t updated_ns;
@@ -39,15 +38,15 @@ void fn_bucket_set(fn_bucket *bucket, uint64_t rate_bytes_per_s, uint64_t cap_by
 /* Bytes of credit now; 0 when overdrawn. */
 uint64_t fn_bucket_available(const fn_bucket *bucket, uint64_t now_ns);
 
-/* True when there is credit for that many bytes, or the bucket is full and could never hold more.
- */
+/* True when there is credit for that many bytes, or the bucket is
+ * full and could never hold more. */
 bool fn_bucket_allows(const fn_bucket *bucket, uint64_t bytes, uint64_t now_ns);
 
 /* Takes the credit, whether or not it is there. */
 void fn_bucket_take(fn_bucket *bucket, uint64_t bytes, uint64_t now_ns);
 
-/* The first instant at which fn_bucket_allows() is true (not after now_ns = it is now); FN_NEVER.
- */
+/* The first instant at which fn_bucket_allows() is true (not after
+ * now_ns = it is now); FN_NEVER. */
 uint64_t fn_bucket_deadline(const fn_bucket *bucket, uint64_t bytes, uint64_t now_ns);
 
 #endif

@@ -69,8 +69,8 @@ typedef struct fn_channel_permit {
     bool real_time_only; /* the window is full: only what the rate floor carries */
 } fn_channel_permit;
 
-/* Bytes of memory for that many channels of the application, and as many of the library's as there
- * are. */
+/* Bytes of memory for that many channels of the application, and as many
+ * of the library's as there are. */
 size_t fn_channels_bytes(uint32_t application_count);
 
 /* memory: borrowed, fn_channels_bytes(), aligned to 8. */

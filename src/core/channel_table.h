@@ -29,9 +29,9 @@ typedef struct fn_channel_table {
     uint8_t hash[FN_HASH_BYTES]; /* of the application's channels */
 } fn_channel_table;
 
-/* The four of FastNetChannel. Unreliable traffic goes first and grows stale after half a second;
- * chat and commands use the rate floor; item pickups share what is left, at least an eighth, with
- * them. */
+/* The four of FastNetChannel. Unreliable traffic goes first and grows stale after
+ * half a second; chat and commands use the rate floor; item pickups share what is
+ * left, at least an eighth, with them. */
 extern const FastNetChannelConfig fn_channel_table_default[FN_CHANNEL_TABLE_DEFAULT_COUNT];
 
 /* Channel FN_CHANNEL_ASSETS: reliable, after everything else. Not part of the hash. */

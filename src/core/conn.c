@@ -139,8 +139,8 @@ static bool queue_is_full(const fn_conn *conn, const fn_channel *channel, size_t
     return queued > 0 && queued + cost > conn->config.send_queue_bytes_max;
 }
 
-/* Only the latest matters: what waits on the channel is replaced, but for one that has partly left.
- */
+/* Only the latest matters: what waits on the channel is replaced, but
+ * for one that has partly left. */
 static void replace_waiting(fn_conn *conn, fn_channel *channel)
 {
     fn_send_outcome outcome = fn_conn_outcome(conn);

@@ -13,9 +13,9 @@
  *   fn_conn_deadline() came ->    fn_conn_tick()         then transmit again
  *   event was used up       ->    fn_conn_release()      gives memory and credit back
  *
- * After any receive, send, tick or release the owner calls transmit until it returns 0, then reads
- * the deadline. All calls for one connection come from one thread, with a clock that never goes
- * back.
+ * After any receive, send, tick or release the owner calls transmit until it
+ * returns 0, then reads the deadline. All calls for one connection come from one
+ * thread, with a clock that never goes back.
  */
 #ifndef FN_CORE_CONN_H
 #define FN_CORE_CONN_H
@@ -54,8 +54,8 @@ typedef enum fn_conn_state {
 typedef enum fn_conn_received {
     FN_CONN_DROPPED,  /* not ours, forged, replayed, malformed before the open: no state changed */
     FN_CONN_ACCEPTED, /* authenticated */
-    FN_CONN_NEW_PATH  /* authenticated, and *path is the id of a candidate: remember the address for
-                         it */
+    FN_CONN_NEW_PATH  /* authenticated, and *path is the id of a candidate:
+                         remember the address for it */
 } fn_conn_received;
 
 /* What connections of one owner share. Borrowed for their life. */
@@ -80,8 +80,8 @@ typedef struct fn_conn_config {
     uint64_t keepalive_ns;           /* FN_NEVER = none */
     uint64_t key_update_packets;
     uint64_t key_update_ns;
-    uint64_t stream_after_ns; /* client: unconnected over UDP so long, it wants a stream; FN_NEVER =
-                                 never */
+    uint64_t stream_after_ns;     /* client: unconnected over UDP so long, it wants a
+                                 stream; FN_NEVER = never */
     uint64_t connect_deadline_ns; /* absolute: CONNECTED by then, or CLOSED with ERR_TIMEOUT */
     size_t memory_floor_bytes;    /* of the pool, guaranteed to this connection */
     size_t memory_cap_bytes;      /* of the pool, at most */
@@ -115,8 +115,8 @@ void fn_conn_withdraw(fn_conn *conn);
  * *path: the id of the path that it came on, FN_CONN_PATH_UNKNOWN for an address that has none;
  * set on FN_CONN_NEW_PATH (an older candidate's id may be reused: forget its address).
  * Owner: the buffer must stay as it is until the events this added were used up.
- * Hostile: costs one lookup and at most one AEAD open, changes nothing, unless it was sealed by the
- * peer.
+ * Hostile: costs one lookup and at most one AEAD open, changes nothing,
+ *          unless it was sealed by the peer.
  */
 fn_conn_received fn_conn_receive(fn_conn *conn, uint64_t now_ns, uint8_t *path, uint8_t *datagram,
                                  size_t bytes);
@@ -220,8 +220,8 @@ void fn_conn_stream_lost(fn_conn *conn, uint64_t now_ns, uint8_t path);
  * on a way that is gone for minutes. Drop it (fn_conn_stream_lost); another may lead through. */
 bool fn_conn_stream_is_silent(const fn_conn *conn, uint64_t now_ns);
 
-/* The server answered GONE: it does not know this session any more. CLOSED with ERR_GONE follows.
- */
+/* The server answered GONE: it does not know this session any more.
+ * CLOSED with ERR_GONE follows. */
 void fn_conn_gone(fn_conn *conn);
 
 /* The path in use; FN_CONN_PATH_UNKNOWN before any is validated. */

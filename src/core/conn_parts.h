@@ -192,8 +192,8 @@ bool fn_stream_path_follows(fn_conn *conn, uint8_t path, uint64_t now_ns);
 
 /* --- ahead.c --- */
 
-/* Gives the prepared keystream back when the connection has been quiet for a second, or is at its
- * end. */
+/* Gives the prepared keystream back when the connection has been quiet
+ * for a second, or is at its end. */
 void fn_ahead_tick(fn_conn *conn, uint64_t now_ns);
 void fn_ahead_free(fn_conn *conn);
 uint64_t fn_ahead_deadline(const fn_conn *conn);
@@ -213,8 +213,8 @@ uint64_t fn_closing_deadline(const fn_conn *conn);
 
 /* Puts a path into use: the session is connected by the first one. */
 void fn_conn_on_validated(fn_conn *conn, uint8_t path, uint64_t now_ns);
-/* Opens a candidate in a free place, or in that of the oldest one that is not in use; -1 if none.
- */
+/* Opens a candidate in a free place, or in that of the oldest one
+ * that is not in use; -1 if none. */
 int fn_conn_open_path(fn_conn *conn, uint64_t credit_bytes, uint64_t now_ns);
 /* Makes that place a client's candidate again. */
 void fn_conn_reopen_path(fn_conn *conn, uint8_t id, uint64_t now_ns);

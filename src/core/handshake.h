@@ -192,9 +192,9 @@ bool fn_handshake_wants_step(const fn_handshake *handshake);
 /* The next step may use the server's private key: milliseconds with RSA. See fn_work_budget. */
 bool fn_handshake_wants_private_key(const fn_handshake *handshake);
 
-/* Does all the work that the input allows, and ends the handshake when its deadline has come.
- * *key_operation (may be NULL) says whether the private key was used. Never fails: see the state.
- */
+/* Does all the work that the input allows, and ends the handshake when its
+ * deadline has come. *key_operation (may be NULL) says whether the private key was
+ * used. Never fails: see the state. */
 void fn_handshake_step(fn_handshake *handshake, uint64_t now_ns, bool *key_operation);
 
 /* When step wants to be called even if nothing arrives; FN_NEVER in ESTABLISHED. */

@@ -21,8 +21,8 @@ typedef struct fn_id_ring {
 
 void fn_id_ring_free(fn_id_ring *ring, fn_store *store);
 
-/* Makes id part of the range, growing it at the end. False: memory is short, nothing changed. id ≥
- * base. */
+/* Makes id part of the range, growing it at the end. False: memory is
+ * short, nothing changed. id ≥ base. */
 bool fn_id_ring_reach(fn_id_ring *ring, fn_store *store, uint64_t id);
 
 /* The word of an id; NULL outside the range. */

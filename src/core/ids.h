@@ -6,9 +6,9 @@
  * The top bits may name a shard for a load balancer. An id that was closed stays unknown and unused
  * for a while: late datagrams must not reach somebody else.
  *
- * fn_slots: peer ids, in the API. Slot in the low 16 bits, generation in the high 16, never 0. A
- * slot is reused as late as possible, and its old ids stay invalid until it was reused 65,535
- * times.
+ * fn_slots: peer ids, in the API. Slot in the low 16 bits, generation in the
+ * high 16, never 0. A slot is reused as late as possible, and its old ids stay
+ * invalid until it was reused 65,535 times.
  */
 #ifndef FN_CORE_IDS_H
 #define FN_CORE_IDS_H

@@ -3,8 +3,8 @@
  * window nor pacer holds back acknowledgements, unreliable messages, or the first transmission of
  * messages on real-time reliable channels. Random loss alone cannot starve a 60 Hz stream.
  *
- * Credit holds 125 ms worth (one stall of 100 ms and a tick of 60 Hz), at least two packets of
- * 1500.
+ * Credit holds 125 ms worth (one stall of 100 ms and a tick of 60
+ * Hz), at least two packets of 1500.
  */
 #ifndef FN_CORE_RATE_FLOOR_H
 #define FN_CORE_RATE_FLOOR_H

@@ -2,9 +2,9 @@
  * receive_queue.h: one channel's incoming messages: puts fragments together, finds out what is new,
  * whole and next in order (PROTOCOL.md section 7).
  *
- * A whole message that can be delivered at once is not copied: its outcome is DIRECT. All else lies
- * in a block of the pool, reserved whole when its first fragment arrives, so what has begun can be
- * finished.
+ * A whole message that can be delivered at once is not copied: its outcome is DIRECT.
+ * All else lies in a block of the pool, reserved whole when its first fragment
+ * arrives, so what has begun can be finished.
  */
 #ifndef FN_CORE_RECEIVE_QUEUE_H
 #define FN_CORE_RECEIVE_QUEUE_H

@@ -2,10 +2,10 @@
  * The replay window of one direction of a session: which of the newest N packet numbers were
  * already accepted (the idea of RFC 4303 §3.4.3, over 64-bit numbers and without shifting).
  *
- * Check first (before the AEAD open; changes nothing), accept only after the packet authenticated:
- * a forged packet must never move the window. Numbers older than the window count as seen. Bit i of
- * the ring belongs to every packet number equal to i modulo N; moving forward clears what it
- * passes.
+ * Check first (before the AEAD open; changes nothing), accept only after the packet
+ * authenticated: a forged packet must never move the window. Numbers older than the
+ * window count as seen. Bit i of the ring belongs to every packet number equal to i
+ * modulo N; moving forward clears what it passes.
  */
 #ifndef FN_CORE_REPLAY_H
 #define FN_CORE_REPLAY_H

@@ -31,13 +31,13 @@ typedef struct fn_rtt {
 
 static_assert(sizeof(fn_rtt) <= 48, "fn_rtt is part of every path");
 
-/* ack_delay_ns_max: the longest that the peer says it delays (FN_ACK_DELAY_NS). Also on a new path.
- */
+/* ack_delay_ns_max: the longest that the peer says it delays
+ * (FN_ACK_DELAY_NS). Also on a new path. */
 void fn_rtt_init(fn_rtt *rtt, uint64_t ack_delay_ns_max);
 
 /*
- * One sample: the highest newly acknowledged packet, if any newly acknowledged one asked for an
- * ack.
+ * One sample: the highest newly acknowledged packet, if any newly
+ * acknowledged one asked for an ack.
  *
  * ack_delay_ns is what the peer wrote; it is clamped to ack_delay_ns_max and never takes a sample
  * below the minimum, so a lying peer shifts the estimate by that much and no more.
@@ -53,8 +53,8 @@ static inline uint64_t fn_rtt_min_ns(const fn_rtt *rtt)
     return rtt->min_ns == FN_NEVER ? 0 : rtt->min_ns;
 }
 
-/* From the last ack-eliciting packet to the probe; backoff counts the probes so far without an
- * answer. */
+/* From the last ack-eliciting packet to the probe; backoff counts the
+ * probes so far without an answer. */
 uint64_t fn_rtt_probe_timeout_ns(const fn_rtt *rtt, uint32_t backoff);
 
 /* A packet sent this long before an acknowledged one is lost (RFC 9002 §6.1.2: 9/8 RTT). */

@@ -1,7 +1,7 @@
 /*
- * send_queue.h: one channel's outgoing messages, from fn_conn_send() until they need no more
- * attention: acknowledged (reliable), sent (unreliable), or acknowledged or lost (unreliable with a
- * tag).
+ * send_queue.h: one channel's outgoing messages, from fn_conn_send() until they
+ * need no more attention: acknowledged (reliable), sent (unreliable), or
+ * acknowledged or lost (unreliable with a tag).
  *
  * A message is copied once into a block of the pool, with two bitmaps over its units: which were
  * acknowledged, which must go again. Frames refer to messages by id, never by pointer, so a late

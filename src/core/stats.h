@@ -1,6 +1,6 @@
 /*
- * stats.h: the numbers of one session, as the public FastNetPeerStats shows them. Counters only
- * grow.
+ * stats.h: the numbers of one session, as the public FastNetPeerStats
+ * shows them. Counters only grow.
  */
 #ifndef FN_CORE_STATS_H
 #define FN_CORE_STATS_H

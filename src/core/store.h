@@ -1,6 +1,6 @@
 /*
- * store.h: where one connection's queues get their memory: the endpoint's pool, on the peer's
- * account.
+ * store.h: where one connection's queues get their memory: the
+ * endpoint's pool, on the peer's account.
  */
 #ifndef FN_CORE_STORE_H
 #define FN_CORE_STORE_H

@@ -1,6 +1,6 @@
 /*
- * test_conn_pair.h: two connections joined by a perfect link in memory, for the unit tests of this
- * folder.
+ * test_conn_pair.h: two connections joined by a perfect link in memory,
+ * for the unit tests of this folder.
  */
 #ifndef FN_CORE_TEST_CONN_PAIR_H
 #define FN_CORE_TEST_CONN_PAIR_H

@@ -44,8 +44,8 @@ typedef struct fn_header {
 /* False for what is not a sealed session datagram; nothing was read beyond `bytes`. */
 bool fn_header_decode(const uint8_t *datagram, size_t bytes, fn_header *out);
 
-/* Writes the header for packet `number` and returns its length. out has FN_WIRE_HEADER_BYTES_MAX.
- */
+/* Writes the header for packet `number` and returns its
+ * length. out has FN_WIRE_HEADER_BYTES_MAX. */
 size_t fn_header_encode(uint8_t *out, uint32_t receiver_id, uint8_t phase, uint64_t number,
                         uint32_t number_bytes);
 

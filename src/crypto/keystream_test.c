@@ -31,8 +31,8 @@ static void teach_length(fn_keystream *keystream, size_t text_bytes)
     assert_false(fn_keystream_seal(keystream, UINT64_MAX, NULL, 0, scratch, text_bytes));
 }
 
-/* RFC 8439 section 2.8.2: key, nonce (our IV with packet number 0), AAD, plain text, ciphertext,
- * tag. */
+/* RFC 8439 section 2.8.2: key, nonce (our IV with packet number 0),
+ * AAD, plain text, ciphertext, tag. */
 static const char rfc_text[] =
     "Ladies and Gentlemen of the class of '99: If I could offer you only "
     "one tip for the future, sunscreen would be it.";

@@ -10,9 +10,9 @@
  * reload costs every client one full handshake and nothing else. A context may be shared by
  * threads: the count is atomic, and nothing else in it changes.
  *
- * OpenSSL allocates its objects itself: 16 KiB per server context, 14 KiB per client context with
- * one CA, about 700 KiB with the system's roots (which are read from files, the only ones in this
- * layer).
+ * OpenSSL allocates its objects itself: 16 KiB per server context, 14 KiB per
+ * client context with one CA, about 700 KiB with the system's roots (which are read
+ * from files, the only ones in this layer).
  */
 #ifndef FN_CRYPTO_TLS_CONTEXT_H
 #define FN_CRYPTO_TLS_CONTEXT_H

@@ -269,8 +269,8 @@ static void test_server_of_another_protocol(void **state)
 
 /* --- settings --- */
 
-/* A client that guessed the wrong group gets a HelloRetryRequest, without a private-key operation.
- */
+/* A client that guessed the wrong group gets a HelloRetryRequest,
+ * without a private-key operation. */
 static void test_hello_retry_request(void **state)
 {
     (void)state;

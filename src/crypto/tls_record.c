@@ -82,8 +82,8 @@ fn_tls_record_verdict fn_tls_record_complete(const uint8_t *bytes, size_t bytes_
         if (!record_whole)
             break;
     }
-    /* Records of one byte each would let a hello grow sixfold: the bytes on the wire are bounded.
-     */
+    /* Records of one byte each would let a hello grow sixfold: the
+     * bytes on the wire are bounded. */
     return bytes_count < FN_TLS_HELLO_BYTES_MAX ? FN_TLS_RECORD_MORE : FN_TLS_RECORD_GARBAGE;
 }
 

@@ -26,8 +26,8 @@ typedef enum fn_tls_record_verdict {
  * records. Bytes after it are not looked at. Pure; costs one step per record. */
 fn_tls_record_verdict fn_tls_record_complete(const uint8_t *bytes, size_t bytes_count);
 
-/* One sentence about bytes that were judged GARBAGE (HTTP, too long, not a ClientHello...). Static
- * string. */
+/* One sentence about bytes that were judged GARBAGE (HTTP, too long, not
+ * a ClientHello...). Static string. */
 const char *fn_tls_record_complaint(const uint8_t *bytes, size_t bytes_count);
 
 #endif

@@ -57,8 +57,8 @@ static void test_limits(void **state)
     make_hello(stream, FN_TLS_HELLO_BYTES_MAX - 4, 16384);
     assert_int_equal(fn_tls_record_complete(stream, 8), FN_TLS_RECORD_MORE);
     assert_int_equal(fn_tls_record_complete(stream, 9), FN_TLS_RECORD_GARBAGE);
-    /* Tiny records: the wire bytes are bounded, so a buffer of the maximum always gets an answer.
-     */
+    /* Tiny records: the wire bytes are bounded, so a buffer of the
+     * maximum always gets an answer. */
     make_hello(stream, 8000, 1);
     assert_int_equal(fn_tls_record_complete(stream, FN_TLS_HELLO_BYTES_MAX - 1),
                      FN_TLS_RECORD_MORE);

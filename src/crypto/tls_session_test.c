@@ -100,8 +100,8 @@ static visit make_visit(const char *name, const blob *session, blob *ticket)
     return v;
 }
 
-/* Looks for an extension in the ServerHello at the beginning of a flight (RFC 8446 section 4.1.3).
- */
+/* Looks for an extension in the ServerHello at the beginning of a
+ * flight (RFC 8446 section 4.1.3). */
 static bool server_hello_has(const visit *v, uint16_t extension)
 {
     fn_reader reader = fn_reader_make(v->server_flight, v->server_flight_bytes);

@@ -232,8 +232,8 @@ static void test_garbage_in_both_roles(void **state)
     fn_tls_destroy(client);
 }
 
-/* After every prefix of the whole exchange, the end of the transport is an error, never a success.
- */
+/* After every prefix of the whole exchange, the end of the transport
+ * is an error, never a success. */
 static void test_truncation_is_noticed(void **state)
 {
     fixture *f = *state;

@@ -17,8 +17,8 @@ BIO *fn_x509_pem_open(const void *pem, size_t pem_bytes);
  * tells the two apart. Never asks for a password. */
 X509 *fn_x509_read_certificate(BIO *pem, bool *malformed);
 
-/* The first private key, or NULL with a sentence. Never asks for a password: an encrypted key is
- * refused. */
+/* The first private key, or NULL with a sentence. Never asks for a
+ * password: an encrypted key is refused. */
 EVP_PKEY *fn_x509_read_key(const void *pem, size_t pem_bytes, fn_failure *failure);
 
 void fn_x509_pin(X509 *certificate, uint8_t out[FN_CERTIFICATE_PIN_BYTES]);

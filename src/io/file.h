@@ -8,9 +8,9 @@
 #include "platform/error.h"
 
 /*
- * Reads the whole file into the caller's buffer. FASTNET_ERR_NOT_FOUND: missing; FASTNET_ERR_LIMIT:
- * larger than capacity; FASTNET_ERR_SYSTEM: unreadable, or a directory. The sentence names the
- * path.
+ * Reads the whole file into the caller's buffer. FASTNET_ERR_NOT_FOUND: missing;
+ * FASTNET_ERR_LIMIT: larger than capacity; FASTNET_ERR_SYSTEM: unreadable, or a
+ * directory. The sentence names the path.
  */
 int fn_file_read(const char *path, void *data, size_t capacity, size_t *length, fn_io_error *error);
 

@@ -1,7 +1,7 @@
 /*
- * From host names to addresses. The operating system's resolver blocks, so a name is looked up on a
- * short-lived thread of its own: the only thread that this library ever starts. Numeric hosts need
- * none.
+ * From host names to addresses. The operating system's resolver blocks, so a name is
+ * looked up on a short-lived thread of its own: the only thread that this library
+ * ever starts. Numeric hosts need none.
  */
 #ifndef FN_IO_RESOLVE_H
 #define FN_IO_RESOLVE_H
@@ -18,9 +18,9 @@
 typedef void (*fn_resolve_done)(void *context);
 
 /*
- * Starts a lookup. A numeric host is finished on return and done (may be NULL) is not called for
- * it. Returns NULL on failure: FASTNET_ERR_ARGUMENT, FASTNET_ERR_MEMORY or FASTNET_ERR_SYSTEM (no
- * thread).
+ * Starts a lookup. A numeric host is finished on return and done (may be NULL) is
+ * not called for it. Returns NULL on failure: FASTNET_ERR_ARGUMENT,
+ * FASTNET_ERR_MEMORY or FASTNET_ERR_SYSTEM (no thread).
  */
 fn_resolve *fn_resolve_start(const char *host, uint16_t port, fn_resolve_done done, void *context,
                              fn_io_error *error);

@@ -62,8 +62,8 @@ void fn_tcp_set_nodelay(fn_tcp *tcp, bool on);
 /* Writable only while fewer than bytes are unsent below us, so that old data never queues deep. */
 void fn_tcp_set_unsent_max(fn_tcp *tcp, uint32_t bytes);
 
-/* Orderly close, or abort: the other side sees RESET and the system keeps nothing. Twice is safe.
- */
+/* Orderly close, or abort: the other side sees RESET and the system
+ * keeps nothing. Twice is safe. */
 void fn_tcp_close(fn_tcp *tcp);
 void fn_tcp_abort(fn_tcp *tcp);
 

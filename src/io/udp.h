@@ -61,18 +61,18 @@ void fn_udp_settings_get(const fn_udp *udp, fn_udp_settings *settings);
 size_t fn_udp_receive(fn_udp *udp, fn_datagram *batch, size_t capacity);
 
 /*
- * Receives one datagram in the cheapest way: for a caller that looks often and seldom finds more
- * than one. False: empty now, or errors came in between. With coalescing the entry may hold
- * several.
+ * Receives one datagram in the cheapest way: for a caller that looks often and
+ * seldom finds more than one. False: empty now, or errors came in between. With
+ * coalescing the entry may hold several.
  */
 bool fn_udp_receive_next(fn_udp *udp, fn_datagram *datagram);
 
 /*
- * Sends the batch in order; returns how many left. Neighbours of one length to one address (the
- * last may be shorter) leave in one send where the socket segments; when that is refused on the way
- * to an address, they go one by one, and so does all that follows to it. Each entry's outcome is
- * written. An error of one datagram never keeps back the next; after WOULD_BLOCK all the rest is
- * WOULD_BLOCK.
+ * Sends the batch in order; returns how many left. Neighbours of one length to one address
+ * (the last may be shorter) leave in one send where the socket segments; when that is
+ * refused on the way to an address, they go one by one, and so does all that follows to it.
+ * Each entry's outcome is written. An error of one datagram never keeps back the next;
+ * after WOULD_BLOCK all the rest is WOULD_BLOCK.
  */
 size_t fn_udp_send(fn_udp *udp, fn_datagram *batch, size_t count);
 

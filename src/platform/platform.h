@@ -113,8 +113,7 @@ typedef struct fn_platform_ops {
     /* NULL is fine. Never waits. */
     void (*resolve_release)(void *world, fn_resolve *resolve);
 
-    /* --- two private datagram sockets, to keep the system's path of a datagram in the caches ---
-     */
+    /* --- two private datagram sockets: they keep the path of a datagram in the caches --- */
 
     int (*warm_open)(void *world, fn_io_error *error);
     void (*warm_close)(void *world);

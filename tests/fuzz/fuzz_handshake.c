@@ -7,8 +7,8 @@
  *   2  a TLS server that says what it likes to a client (WELCOME, REJECT)
  *   3  a client and a server on a network that the input controls, see OPERATION_MAP
  *
- * Memory is counted, and frames are looked through for secrets when they are given back
- * (core/test_handshake.h).
+ * Memory is counted, and frames are looked through for secrets when they
+ * are given back (core/test_handshake.h).
  */
 #include "fuzz.h"
 

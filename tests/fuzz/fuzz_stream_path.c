@@ -159,8 +159,8 @@ static void heal(story *told)
     check_received(told);
 }
 
-/* Whatever has happened before: when UDP goes silent once more, a stream is wanted, and is enough.
- */
+/* Whatever has happened before: when UDP goes silent once more, a
+ * stream is wanted, and is enough. */
 static void block(story *told)
 {
     conn_link *link = &told->link;

@@ -43,8 +43,8 @@ static uint64_t loaded_ms(const fn_world *world)
     return (world->now_ns - world->ends[0].began_ns - world->ends[0].connected_ns) / MS;
 }
 
-/* A tenth is for what is still on its way, and for parts of messages; a fifth for what else is in
- * datagrams. */
+/* A tenth is for what is still on its way, and for parts of messages; a
+ * fifth for what else is in datagrams. */
 static const char *judge_shares(fn_world *world, uint32_t stream_eighths)
 {
     uint64_t cap_bytes = RATE_BYTES_PER_S / 1000 * loaded_ms(world);

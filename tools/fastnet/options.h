@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Exit codes, the same for every subcommand and part of the contract (fastnet --help lists them).
- */
+/* Exit codes, the same for every subcommand and part of the contract
+ * (fastnet --help lists them). */
 enum {
     TOOL_OK = 0,
     TOOL_LOST = 1,        /* connected, but not everything came back */

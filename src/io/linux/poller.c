@@ -60,8 +60,7 @@ void fn_poller_close(fn_poller *poller)
     poller->wake_write = FN_HANDLE_NONE;
 }
 
-/* --- the table ---------------------------------------------------------------------------------
- */
+/* --- the table ------------------------------------------------------------------------------ */
 
 static int fn_control(fn_poller *poller, int operation, fn_handle handle, uint64_t token,
                       uint32_t interest)
@@ -70,8 +69,8 @@ static int fn_control(fn_poller *poller, int operation, fn_handle handle, uint64
     assert(token != FN_WAKE_TOKEN);
     event.events = (interest & FN_POLL_READ ? (uint32_t)EPOLLIN : 0) |
                    (interest & FN_POLL_WRITE ? (uint32_t)EPOLLOUT : 0);
-    /* epoll always reports broken sockets; without interest once must do, or the loop would spin.
-     */
+    /* epoll always reports broken sockets; without interest once must
+     * do, or the loop would spin. */
     if (event.events == 0)
         event.events = EPOLLET;
     return epoll_ctl((int)poller->handle, operation, (int)handle, &event) == 0 ? 0 : errno;
@@ -108,8 +107,7 @@ void fn_poller_remove(fn_poller *poller, fn_handle handle)
         poller->count--;
 }
 
-/* --- waiting -----------------------------------------------------------------------------------
- */
+/* --- waiting -------------------------------------------------------------------------------- */
 
 /* epoll_wait counts in milliseconds: good for looking, useless for a frame's deadline. */
 static int fn_wait_precise(const fn_poller *poller, uint64_t timeout_ns, struct epoll_event *ready,

@@ -72,8 +72,7 @@ static void fn_udp_batch_missing(fn_udp *udp)
     udp->coalesces = false;
 }
 
-/* --- receiving ---------------------------------------------------------------------------------
- */
+/* --- receiving ------------------------------------------------------------------------------ */
 
 /* How long each datagram is that the system joined into one; 0 = it joined none. */
 static uint32_t fn_udp_segment_bytes(struct msghdr *message)
@@ -181,8 +180,7 @@ bool fn_udp_receive_next(fn_udp *udp, fn_datagram *datagram)
     return true;
 }
 
-/* --- sending -----------------------------------------------------------------------------------
- */
+/* --- sending -------------------------------------------------------------------------------- */
 
 static bool fn_udp_same_target(const fn_udp *udp, const fn_datagram *a, const fn_datagram *b)
 {

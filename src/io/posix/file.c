@@ -15,8 +15,7 @@
 
 #define FN_PATH_BYTES 4096
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading -------------------------------------------------------------------------------- */
 
 static int fn_read_failed(const char *path, int os_error, fn_io_error *error)
 {
@@ -68,8 +67,7 @@ int fn_file_read(const char *path, void *data, size_t capacity, size_t *length, 
     return result;
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing -------------------------------------------------------------------------------- */
 
 static bool fn_write_all(int descriptor, const uint8_t *data, size_t length)
 {
@@ -121,8 +119,7 @@ int fn_file_write(const char *path, const void *data, size_t length, bool secret
     return fn_write_failed(path, os_error, error);
 }
 
-/* --- directories -------------------------------------------------------------------------------
- */
+/* --- directories ---------------------------------------------------------------------------- */
 
 static bool fn_is_directory(const char *path)
 {

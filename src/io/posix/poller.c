@@ -79,8 +79,7 @@ void fn_poller_close(fn_poller *poller)
     fn_socket_close(&poller->wake_write);
 }
 
-/* --- the table ---------------------------------------------------------------------------------
- */
+/* --- the table ------------------------------------------------------------------------------ */
 
 static uint32_t fn_find(const fn_poller *poller, fn_handle handle)
 {
@@ -135,8 +134,7 @@ void fn_poller_remove(fn_poller *poller, fn_handle handle)
     fn_rows(poller)[index + 1] = fn_rows(poller)[poller->count + 1];
 }
 
-/* --- waiting -----------------------------------------------------------------------------------
- */
+/* --- waiting -------------------------------------------------------------------------------- */
 
 #if FN_HAVE_PPOLL
 static int fn_poll_precise(const fn_poller *poller, uint64_t timeout_ns)

@@ -38,8 +38,7 @@ static void fn_resolve_drop(fn_resolve *resolve)
     free(resolve);
 }
 
-/* --- on the thread -----------------------------------------------------------------------------
- */
+/* --- on the thread -------------------------------------------------------------------------- */
 
 static bool fn_is_listed(const fn_address *list, size_t count, const fn_address *address)
 {
@@ -125,8 +124,7 @@ static void *fn_resolve_thread(void *argument)
     return NULL;
 }
 
-/* --- for the owner -----------------------------------------------------------------------------
- */
+/* --- for the owner -------------------------------------------------------------------------- */
 
 /* The application's signals are for the application's threads: ours starts with all blocked. */
 static int fn_start_thread(fn_resolve *resolve)

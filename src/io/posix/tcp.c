@@ -18,12 +18,11 @@
 #define FN_TCP_FLAGS MSG_DONTWAIT
 #endif
 
-/* Dead connections skipped by one accept: whoever resets thousands of them does not keep us here.
- */
+/* Dead connections skipped by one accept: whoever resets thousands
+ * of them does not keep us here. */
 #define FN_TCP_SKIPPED_MAX 32
 
-/* --- listening ---------------------------------------------------------------------------------
- */
+/* --- listening ------------------------------------------------------------------------------ */
 
 int fn_tcp_listen(fn_tcp_listener *listener, const fn_tcp_listen_options *options,
                   fn_io_error *error)
@@ -63,8 +62,7 @@ int fn_tcp_listener_local(const fn_tcp_listener *listener, fn_address *local, fn
     return fn_socket_local(listener->handle, local, error);
 }
 
-/* --- accepting ---------------------------------------------------------------------------------
- */
+/* --- accepting ------------------------------------------------------------------------------ */
 
 static int fn_accept_descriptor(const fn_tcp_listener *listener, fn_sockaddr *name)
 {
@@ -122,8 +120,7 @@ fn_tcp_outcome fn_tcp_accept(fn_tcp_listener *listener, fn_tcp *tcp, fn_address 
     return FN_TCP_WOULD_BLOCK;
 }
 
-/* --- connecting --------------------------------------------------------------------------------
- */
+/* --- connecting ----------------------------------------------------------------------------- */
 
 static int fn_connect_failed(const fn_address *peer, int os_error, fn_io_error *error)
 {
@@ -225,8 +222,7 @@ int fn_tcp_local(const fn_tcp *tcp, fn_address *local, fn_io_error *error)
     return fn_socket_local(tcp->handle, local, error);
 }
 
-/* --- moving bytes ------------------------------------------------------------------------------
- */
+/* --- moving bytes --------------------------------------------------------------------------- */
 
 static fn_tcp_outcome fn_tcp_classify(int os_error)
 {

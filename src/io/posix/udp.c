@@ -10,8 +10,7 @@
 #include "io/posix/socket.h"
 #include "io/posix/udp_batch.h"
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening -------------------------------------------------------------------------------- */
 
 /*
  * Datagrams larger than the path takes must be lost, not cut by routers: fragments are what
@@ -83,8 +82,7 @@ int fn_udp_local(const fn_udp *udp, fn_address *local, fn_io_error *error)
     return fn_socket_local(udp->handle, local, error);
 }
 
-/* --- receiving ---------------------------------------------------------------------------------
- */
+/* --- receiving ------------------------------------------------------------------------------ */
 
 void fn_udp_prepare_receive(const fn_udp *udp, fn_datagram *datagram, fn_udp_slot *slot,
                             struct msghdr *message)
@@ -147,8 +145,7 @@ size_t fn_udp_receive_each(fn_udp *udp, fn_datagram *batch, size_t capacity)
     return count;
 }
 
-/* --- sending -----------------------------------------------------------------------------------
- */
+/* --- sending -------------------------------------------------------------------------------- */
 
 static fn_udp_outcome fn_udp_classify(int os_error)
 {

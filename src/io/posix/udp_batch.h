@@ -48,8 +48,8 @@ void fn_udp_finish_receive(fn_udp *udp, fn_datagram *datagram, const fn_udp_slot
 /* After a failed receive: true = a pending error was consumed, try again; false = empty. */
 bool fn_udp_receive_again(fn_udp *udp, int os_error, int *errors);
 
-/* Sends one datagram, again if only a pending error was in the way; counts and returns the outcome.
- */
+/* Sends one datagram, again if only a pending error was in the way;
+ * counts and returns the outcome. */
 fn_udp_outcome fn_udp_send_one(fn_udp *udp, fn_datagram *datagram);
 
 /* From the first unsent datagram on. */
