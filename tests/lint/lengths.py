@@ -19,19 +19,18 @@ FOLDERS = ("src", "include", "tools", "examples")
 # "path" or "path: function": lines or parameters.
 EXCEPTIONS = {
     "src/api/config.c: fn_config_read_sized": 7,
-    "src/api/datagrams.c": 600,
-    "src/api/outgoing.c": 600,
+    "src/api/datagrams.c": 541,
+    "src/api/outgoing.c": 553,
     "src/api/outgoing.c: fill": 7,
     "src/api/outgoing.c: fn_outgoing_start": 7,
     "src/api/talking.c: fastnet_send_tagged": 7,
-    "src/core/channel.c: next_of_level": 7,
     "src/core/handshake.c": 615,
     "src/core/handshake_test.c: derive_bare": 7,
     "src/core/keys.c: fn_receive_keys_open": 7,
-    "src/core/packet_out.c": 555,
+    "src/core/packet_out.c": 556,
     "src/crypto/aead_run.c: long_tag": 7,
     "src/crypto/test_tls.h: test_make_certificate": 8,
-    "src/crypto/tls.c: fn_tls_observe_message": 7,
+    "src/crypto/tls_observe.c: fn_tls_observe_message": 7,
 }
 
 # A name and its opening parenthesis in column 0, where clang-format puts every definition.
