@@ -209,18 +209,19 @@ static int allocate(const FastNetConfig *config, FastNetEndpoint **out, fn_failu
         return no_memory("the endpoint", failure);
     (*out)->blocks = blocks;
     (*out)->tickets.memory = blocks.memory;
-    (*out)->platform = fn_system_platform(&(*out)->system);
     return FASTNET_OK;
 }
 
-int fn_endpoint_create(const FastNetConfig *config, const fn_shard *place, FastNetEndpoint **out,
-                       fn_failure *failure)
+/* world: NULL = the operating system. */
+static int create(const FastNetConfig *config, const fn_shard *place, const fn_platform *world,
+                  FastNetEndpoint **out, fn_failure *failure)
 {
     int code = allocate(config, out, failure);
     if (code != FASTNET_OK)
         return code;
     FastNetEndpoint *endpoint = *out;
     assert(endpoint != NULL);
+    endpoint->platform = world != NULL ? *world : fn_system_platform(&endpoint->system);
     if (place != NULL)
         endpoint->shard = *place;
     code = fn_config_read(config, &endpoint->config, failure);
@@ -236,6 +237,18 @@ int fn_endpoint_create(const FastNetConfig *config, const fn_shard *place, FastN
         *out = NULL;
     }
     return code;
+}
+
+int fn_endpoint_create(const FastNetConfig *config, const fn_shard *place, FastNetEndpoint **out,
+                       fn_failure *failure)
+{
+    return create(config, place, NULL, out, failure);
+}
+
+int fn_endpoint_create_in(const FastNetConfig *config, const fn_platform *world,
+                          FastNetEndpoint **out, fn_failure *failure)
+{
+    return create(config, NULL, world, out, failure);
 }
 
 FastNetResult fastnet_endpoint_create(const FastNetConfig *config, FastNetEndpoint **out)

@@ -124,6 +124,10 @@ uint64_t fn_endpoint_clock(FastNetEndpoint *endpoint);
 int fn_endpoint_create(const FastNetConfig *config, const fn_shard *place, FastNetEndpoint **out,
                        fn_failure *failure);
 
+/* Likewise, in another world than the operating system's: the simulator's. */
+int fn_endpoint_create_in(const FastNetConfig *config, const fn_platform *world,
+                          FastNetEndpoint **out, fn_failure *failure);
+
 /* Like fastnet_endpoint_destroy, of a shard too. */
 void fn_endpoint_destroy(FastNetEndpoint *endpoint);
 

@@ -234,7 +234,9 @@ void fn_link_settle(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
     }
     fn_link_transmit(endpoint, link);
     want_step(endpoint, link);
-    if (link->output_bytes == 0 && !fn_list_linked(&link->work) &&
+    /* What TCP does not take by the deadline is not waited for. */
+    bool flushed = link->output_bytes == 0 || now_ns >= fn_handshake_deadline_ns(&link->handshake);
+    if (flushed && !fn_list_linked(&link->work) &&
         fn_handshake_finished(&link->handshake, now_ns)) {
         fn_link_destroy(endpoint, link);
         return;

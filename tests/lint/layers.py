@@ -29,7 +29,7 @@ LAYERS = {
     "io": ({"base", "platform"}, False),
     "api": ({"base", "crypto", "core", "p2p", "assets", "platform", "io"}, True),
 }
-SIMULATION = {"base", "crypto", "core", "p2p", "assets", "link"}
+SIMULATION = {"base", "crypto", "core", "p2p", "assets", "platform", "api", "link"}
 
 # Libraries of the tools: the command may include their headers as "link/link.h". The link model
 # stands beside the layers, above base (docs/decisions/0002-link-model.md).
@@ -95,6 +95,8 @@ def simulation_finding(root, path, quote, name):
     if quote == "<" or os.path.exists(os.path.join(root, os.path.dirname(path), name)):
         return None
     target = name.split("/")[0]
+    if is_public(name):
+        return None
     return None if target in SIMULATION | {"sim"} else f"the simulation may not include {name}"
 
 

@@ -1,9 +1,33 @@
-#include "world_internal.h"
+#include "attack.h"
 
 #include "base/units.h"
+#include "core/wire.h"
+#include "world_internal.h"
 
 #define RACE_NS         (5 * FN_NS_PER_MS)
 #define REPLAY_LATER_NS (500 * FN_NS_PER_MS)
+
+void fn_attack_damage(fn_rng *rng, uint8_t *data, uint32_t *bytes)
+{
+    switch (fn_rng_below(rng, 3)) {
+    case 0:
+        *bytes = (uint32_t)fn_rng_below(rng, *bytes);
+        break;
+    case 1:
+        data[fn_rng_below(rng, *bytes)] ^= 0x80;
+        break;
+    default:
+        data[0] ^= (uint8_t)(1u << fn_rng_below(rng, 8));
+        break;
+    }
+}
+
+void fn_attack_forge(fn_rng *rng, uint8_t *data, uint32_t bytes)
+{
+    uint32_t header_bytes = FN_WIRE_NUMBER_OFFSET + (data[0] & FN_WIRE_NUMBER_BITS) + 1;
+    data[header_bytes - 1] += (uint8_t)fn_rng_below(rng, 8);
+    fn_rng_bytes(rng, data + header_bytes, bytes - header_bytes);
+}
 
 static fn_datagram *make_attack(const fn_datagram *seen)
 {
@@ -67,27 +91,14 @@ static fn_datagram *make_other(const fn_world *world, const fn_datagram *seen)
 static void damage(fn_world *world, const fn_datagram *seen)
 {
     fn_datagram *copy = make_other(world, seen);
-    switch (fn_rng_below(&world->rng, 3)) {
-    case 0:
-        copy->bytes = (uint32_t)fn_rng_below(&world->rng, copy->bytes);
-        break;
-    case 1:
-        copy->data[fn_rng_below(&world->rng, copy->bytes)] ^= 0x80;
-        break;
-    default:
-        copy->data[0] ^= (uint8_t)(1u << fn_rng_below(&world->rng, 8));
-        break;
-    }
+    fn_attack_damage(&world->rng, copy->data, &copy->bytes);
     send_attack(world, copy, world->now_ns + FN_NS_PER_MS, &world->tally.damaged);
 }
 
-/* Everything readable is right: first byte, receiver id, a number that is next. */
 static void forge(fn_world *world, const fn_datagram *seen)
 {
     fn_datagram *copy = make_other(world, seen);
-    uint32_t header_bytes = FN_WIRE_NUMBER_OFFSET + (copy->data[0] & FN_WIRE_NUMBER_BITS) + 1;
-    copy->data[header_bytes - 1] += (uint8_t)fn_rng_below(&world->rng, 8);
-    fn_rng_bytes(&world->rng, copy->data + header_bytes, copy->bytes - header_bytes);
+    fn_attack_forge(&world->rng, copy->data, copy->bytes);
     send_attack(world, copy, world->now_ns + FN_NS_PER_MS, &world->tally.forged);
 }
 

@@ -1,4 +1,3 @@
-#include "attach.h"
 #include "world_internal.h"
 
 #include "base/units.h"
@@ -191,11 +190,6 @@ static bool path_is_known(const fn_end *end, uint8_t path)
     return path < FN_CONN_PATHS_MAX && end->path_address[path] != 0;
 }
 
-static bool goes_over_stream(const fn_end *end, uint8_t path)
-{
-    return end->stream != NULL && end->stream->sides[end->is_client ? 0 : 1].path == path;
-}
-
 static void trace_sent(fn_world *world, const fn_end *end, uint8_t path,
                        const fn_tap_packet *packet, const uint8_t *data, size_t bytes)
 {
@@ -206,10 +200,7 @@ static void trace_sent(fn_world *world, const fn_end *end, uint8_t path,
         return;
     printf("%12.3f ms  %s%u -> ", (double)world->now_ns / 1e6,
            end->is_client ? "client " : "server ", end->index / 2);
-    if (goes_over_stream(end, path))
-        printf("TCP");
-    else
-        printf("%u", end->is_client ? FN_WORLD_SERVER_ADDRESS : end->path_address[path]);
+    printf("%u", end->is_client ? FN_WORLD_SERVER_ADDRESS : end->path_address[path]);
     printf("  number %llu, %zu bytes, path %u:", (unsigned long long)packet->number, bytes, path);
     for (uint32_t i = 0; i < packet->frame_count; i++)
         printf(" %02x/%llu", packet->frames[i].type, (unsigned long long)packet->frames[i].value);
@@ -235,15 +226,6 @@ static void carry_over_udp(fn_world *world, fn_end *end, uint8_t path, const fn_
     put_on_link(world, end, datagram);
 }
 
-static void carry_over_stream(fn_world *world, fn_end *end, const fn_tap_packet *packet,
-                              const uint8_t *data, size_t bytes)
-{
-    fn_datagram *datagram = make_datagram(packet, data, bytes);
-    datagram->sender = end;
-    end->stream_datagrams++;
-    fn_attach_send(world, end, datagram);
-}
-
 static void carry(fn_world *world, fn_end *end, uint8_t path, const uint8_t *data, size_t bytes)
 {
     fn_tap_packet packet;
@@ -255,17 +237,14 @@ static void carry(fn_world *world, fn_end *end, uint8_t path, const uint8_t *dat
     const fn_limits *accepted = &world->config.limits[end->is_client ? 1 : 0];
     if (bytes > world->config.datagram_bytes_max || bytes > accepted->datagram_bytes_max)
         fn_world_fail(world, "a datagram was longer than the other side accepts");
-    if (!path_is_known(end, path) && !goes_over_stream(end, path)) {
+    if (!path_is_known(end, path)) {
         fn_world_fail(world, "a datagram was sent on a path that has no address");
         return;
     }
     end->datagrams_sent++;
     trace_sent(world, end, path, &packet, data, bytes);
     check_messages(world, end, &packet);
-    if (goes_over_stream(end, path))
-        carry_over_stream(world, end, &packet, data, bytes);
-    else
-        carry_over_udp(world, end, path, &packet, data, bytes);
+    carry_over_udp(world, end, path, &packet, data, bytes);
 }
 
 static void set_deadline(fn_world *world, fn_end *end)
@@ -305,8 +284,6 @@ void fn_world_pump(fn_world *world, fn_end *end)
     if (end->conn == NULL)
         return;
     transmit(world, end);
-    if (end->is_client && fn_attach_look(world, end))
-        transmit(world, end);
     set_deadline(world, end);
 }
 
@@ -323,8 +300,6 @@ void fn_world_pump_host(fn_world *world, fn_host *host)
 static fn_end *find_end(fn_world *world, fn_host *host, const fn_datagram *datagram)
 {
     fn_header header;
-    if (datagram->stream)
-        return datagram->stream_end;
     if (!fn_header_decode(datagram->data, datagram->bytes, &header))
         return NULL;
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
@@ -343,8 +318,6 @@ static uint32_t path_key(const fn_end *end, const fn_datagram *datagram)
 
 static uint8_t find_path(const fn_end *end, const fn_datagram *datagram)
 {
-    if (datagram->stream)
-        return datagram->stream_path;
     if (end->is_client && datagram->from != FN_WORLD_SERVER_ADDRESS)
         return FN_CONN_PATH_UNKNOWN;
     for (uint8_t path = 0; path < FN_CONN_PATHS_MAX; path++) {
@@ -379,8 +352,6 @@ static void judge_accepted(fn_world *world, fn_end *end, const fn_datagram *data
     if (was_accepted(end, datagram->number))
         fn_world_fail(world, "a replayed datagram was accepted");
     mark_accepted(end, datagram->number);
-    if (datagram->stream)
-        return;
     fn_remote *remote = fn_world_remote(world, end, path_key(end, datagram));
     remote->received_bytes += datagram->bytes;
     for (uint32_t i = 0; i < datagram->response_count; i++)

@@ -1,5 +1,5 @@
 /* fastnet_sim: runs scenarios by name and seed, and says how to replay what failed. */
-#include "scenario.h"
+#include "sims.h"
 
 #include "crypto/aead.h"
 
@@ -52,56 +52,68 @@ static bool parse(int argc, char **argv, sim_options *out)
     return true;
 }
 
-static bool run_one(const fn_scenario *scenario, uint64_t seed, const sim_options *options)
+static bool run_one(const fn_sim *sim, uint64_t seed, const sim_options *options)
 {
-    fn_scenario_result result = fn_scenario_run(scenario, seed, options->seconds, options->verbose);
+    fn_scenario_result result = sim->run(sim->scenario, seed, options->seconds, options->verbose);
     if (result.failure == NULL && options->twice &&
-        fn_scenario_run(scenario, seed, options->seconds, false).hash != result.hash)
+        sim->run(sim->scenario, seed, options->seconds, false).hash != result.hash)
         result.failure = "the same seed gave another trace";
     if (options->verbose)
-        printf("%s %llu: %.3f s, %llu datagrams, %llu messages, trace %016llx\n", scenario->name,
+        printf("%s %llu: %.3f s, %llu datagrams, %llu messages, trace %016llx\n", sim->name,
                (unsigned long long)seed, (double)result.virtual_ns / 1e9,
                (unsigned long long)result.datagrams, (unsigned long long)result.messages,
                (unsigned long long)result.hash);
     if (result.failure == NULL)
         return true;
-    printf("fastnet_sim --scenario %s --seed %llu", scenario->name, (unsigned long long)seed);
+    printf("fastnet_sim --scenario %s --seed %llu", sim->name, (unsigned long long)seed);
     if (options->seconds != 0)
         printf(" --seconds %u", options->seconds);
     printf("  # %s\n", result.failure);
     return false;
 }
 
-static bool run_seeds(const fn_scenario *scenario, const sim_options *options)
+static bool run_seeds(const fn_sim *sim, const sim_options *options)
 {
     bool fine = true;
     for (uint64_t i = 0; i < options->seeds; i++)
-        fine &= run_one(scenario, options->first_seed + i, options);
+        fine &= run_one(sim, options->first_seed + i, options);
     return fine;
+}
+
+/* All of them, one after the other. False behind the last one. */
+static bool get(size_t index, fn_sim *out)
+{
+    static size_t core_count;
+    while (fn_core_sim_get(core_count, out))
+        core_count++;
+    return index < core_count ? fn_core_sim_get(index, out)
+                              : fn_match_sim_get(index - core_count, out);
 }
 
 int main(int argc, char **argv)
 {
     sim_options options = {.first_seed = 1, .seeds = 1};
+    fn_sim sim;
     if (!parse(argc, argv, &options))
         return usage();
     if (options.list) {
-        for (uint32_t i = 0; i < fn_scenario_count; i++)
-            printf("%-44s %s\n", fn_scenarios[i].name, fn_scenarios[i].sentence);
+        for (size_t i = 0; get(i, &sim); i++)
+            printf("%-44s %s\n", sim.name, sim.sentence);
         return 0;
     }
     if (!fn_aead_start())
         return 1;
-    if (options.scenario != NULL) {
-        const fn_scenario *scenario = fn_scenario_find(options.scenario);
-        if (scenario == NULL) {
-            fprintf(stderr, "fastnet_sim: no scenario '%s'; see --list\n", options.scenario);
-            return 2;
-        }
-        return run_seeds(scenario, &options) ? 0 : 1;
-    }
     bool fine = true;
-    for (uint32_t i = 0; i < fn_scenario_count; i++)
-        fine &= run_seeds(&fn_scenarios[i], &options);
+    bool found = false;
+    for (size_t i = 0; get(i, &sim); i++) {
+        if (options.scenario != NULL && strcmp(options.scenario, sim.name) != 0)
+            continue;
+        found = true;
+        fine &= run_seeds(&sim, &options);
+    }
+    if (!found) {
+        fprintf(stderr, "fastnet_sim: no scenario '%s'; see --list\n", options.scenario);
+        return 2;
+    }
     return fine ? 0 : 1;
 }

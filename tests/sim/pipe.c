@@ -1,8 +1,8 @@
 #include "pipe.h"
 
+#include "base/bytes.h"
 #include "base/units.h"
-
-#include "world_internal.h"
+#include "internet_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@ enum { SPLIT_PERMILLE = 100, WHOLE_PERMILLE = 1000 };
 
 /* What is written at once, or one of its two parts. */
 typedef struct segment {
-    fn_timer timer;
+    fn_net_timer timer;
     fn_list_node link;
     fn_pipe_way *way;
     size_t bytes;
@@ -36,7 +36,7 @@ static uint64_t rtt_ns(const fn_pipe *pipe)
 
 /* --- life --- */
 
-static void on_way_timer(fn_world *world, fn_timer *timer);
+static void on_way_timer(fn_internet *internet, fn_net_timer *timer);
 
 void fn_pipe_open(fn_pipe *pipe, fn_link *to_server, fn_link *to_client)
 {
@@ -55,31 +55,31 @@ void fn_pipe_open(fn_pipe *pipe, fn_link *to_server, fn_link *to_client)
     }
 }
 
-static void clear(fn_world *world, fn_list *list)
+static void clear(fn_internet *internet, fn_list *list)
 {
     fn_list_node *node;
     while ((node = fn_list_pop_front(list)) != NULL) {
         segment *gone = FN_CONTAINER(node, segment, link);
-        fn_heap_remove(&world->heap, &gone->timer.node);
+        fn_heap_remove(&internet->heap, &gone->timer.node);
         free(gone);
     }
 }
 
-void fn_pipe_free(fn_world *world, fn_pipe *pipe)
+void fn_pipe_free(fn_internet *internet, fn_pipe *pipe)
 {
     for (uint32_t side = 0; side < FN_PIPE_SIDES; side++) {
         fn_pipe_way *way = &pipe->ways[side];
-        fn_heap_remove(&world->heap, &way->timer.node);
-        clear(world, &way->waiting);
-        clear(world, &way->flying);
-        clear(world, &way->held);
-        clear(world, &way->arrived);
+        fn_heap_remove(&internet->heap, &way->timer.node);
+        clear(internet, &way->waiting);
+        clear(internet, &way->flying);
+        clear(internet, &way->held);
+        clear(internet, &way->arrived);
     }
 }
 
 /* --- on the wire --- */
 
-static void arrive(fn_world *world, fn_timer *timer)
+static void arrive(fn_internet *internet, fn_net_timer *timer)
 {
     segment *come = FN_CONTAINER(timer, segment, timer);
     fn_pipe_way *way = come->way;
@@ -87,32 +87,32 @@ static void arrive(fn_world *world, fn_timer *timer)
     bool held = way->stalled || !fn_list_empty(&way->held);
     fn_list_push_back(held ? &way->held : &way->arrived, &come->link);
     if (!held)
-        way->pipe->notify(world, way->pipe, 1 - sender_of(way));
+        way->pipe->notify(internet, way->pipe, 1 - sender_of(way));
 }
 
 /* How much later a segment comes because the network lost it, at most twice. */
-static uint64_t mend_ns(fn_world *world, const fn_pipe *pipe)
+static uint64_t mend_ns(fn_internet *internet, const fn_pipe *pipe)
 {
-    if (!fn_rng_chance(&world->rng, pipe->loss_permille))
+    if (!fn_rng_chance(&internet->rng, pipe->loss_permille))
         return 0;
     uint64_t late_ns = rtt_ns(pipe) + FAST_RETRANSMIT_NS;
-    if (fn_rng_chance(&world->rng, pipe->loss_permille))
+    if (fn_rng_chance(&internet->rng, pipe->loss_permille))
         late_ns += rtt_ns(pipe) + TIMEOUT_NS;
     return late_ns;
 }
 
-static void launch(fn_world *world, fn_pipe_way *way, segment *next)
+static void launch(fn_internet *internet, fn_pipe_way *way, segment *next)
 {
     fn_link *link = way->pipe->links[sender_of(way)];
     uint64_t unordered_ns = 0;
-    uint64_t at_ns = fn_link_send_stream(link, world->now_ns, next->weight_bytes, &unordered_ns);
-    at_ns += mend_ns(world, way->pipe);
+    uint64_t at_ns = fn_link_send_stream(link, internet->now_ns, next->weight_bytes, &unordered_ns);
+    at_ns += mend_ns(internet, way->pipe);
     way->last_at_ns = fn_max_u64(at_ns, way->last_at_ns + 1);
     fn_list_push_back(&way->flying, &next->link);
-    fn_world_set_timer(world, &next->timer, way->last_at_ns);
+    fn_internet_set_timer(internet, &next->timer, way->last_at_ns);
 }
 
-static void pump(fn_world *world, fn_pipe_way *way)
+static void pump(fn_internet *internet, fn_pipe_way *way)
 {
     fn_list_node *node;
     while ((node = fn_list_front(&way->waiting)) != NULL) {
@@ -120,37 +120,37 @@ static void pump(fn_world *world, fn_pipe_way *way)
         if (way->flight_bytes > 0 && way->flight_bytes + next->weight_bytes > FN_PIPE_WINDOW_BYTES)
             return;
         uint64_t ready_ns =
-            fn_link_stream_ready_ns(way->pipe->links[sender_of(way)], world->now_ns);
-        if (ready_ns > world->now_ns) {
-            fn_world_set_timer(world, &way->timer, ready_ns);
+            fn_link_stream_ready_ns(way->pipe->links[sender_of(way)], internet->now_ns);
+        if (ready_ns > internet->now_ns) {
+            fn_internet_set_timer(internet, &way->timer, ready_ns);
             return;
         }
         fn_list_remove(node);
         way->unsent_bytes -= next->weight_bytes;
         way->flight_bytes += next->weight_bytes;
-        launch(world, way, next);
+        launch(internet, way, next);
     }
 }
 
-static void release(fn_world *world, fn_pipe_way *way)
+static void release(fn_internet *internet, fn_pipe_way *way)
 {
     fn_list_node *node;
     way->stalled = false;
     way->resume_ns = 0;
     while ((node = fn_list_pop_front(&way->held)) != NULL)
         fn_list_push_back(&way->arrived, node);
-    way->pipe->notify(world, way->pipe, 1 - sender_of(way));
+    way->pipe->notify(internet, way->pipe, 1 - sender_of(way));
 }
 
-static void on_way_timer(fn_world *world, fn_timer *timer)
+static void on_way_timer(fn_internet *internet, fn_net_timer *timer)
 {
     fn_pipe_way *way = FN_CONTAINER(timer, fn_pipe_way, timer);
-    pump(world, way);
-    way->pipe->notify(world, way->pipe, sender_of(way));
-    if (way->resume_ns != 0 && world->now_ns >= way->resume_ns)
-        release(world, way);
+    pump(internet, way);
+    way->pipe->notify(internet, way->pipe, sender_of(way));
+    if (way->resume_ns != 0 && internet->now_ns >= way->resume_ns)
+        release(internet, way);
     else if (way->resume_ns != 0)
-        fn_world_set_timer(world, &way->timer, way->resume_ns);
+        fn_internet_set_timer(internet, &way->timer, way->resume_ns);
 }
 
 /* --- writing --- */
@@ -163,7 +163,7 @@ bool fn_pipe_has_room(const fn_pipe *pipe, uint32_t side)
 static void queue(fn_pipe_way *way, const uint8_t *data, size_t bytes, uint32_t weight_bytes,
                   bool end)
 {
-    segment *new = fn_world_calloc(sizeof *new + bytes);
+    segment *new = fn_internet_calloc(sizeof *new + bytes);
     new->timer.fire = arrive;
     fn_heap_node_init(&new->timer.node);
     new->way = way;
@@ -176,44 +176,45 @@ static void queue(fn_pipe_way *way, const uint8_t *data, size_t bytes, uint32_t 
     fn_list_push_back(&way->waiting, &new->link);
 }
 
-void fn_pipe_write(fn_world *world, fn_pipe *pipe, uint32_t side, const uint8_t *data, size_t bytes,
-                   uint32_t weight_bytes)
+void fn_pipe_write(fn_internet *internet, fn_pipe *pipe, uint32_t side, const uint8_t *data,
+                   size_t bytes, uint32_t weight_bytes)
 {
     fn_pipe_way *way = &pipe->ways[side];
     if (pipe->reset || way->ended || bytes == 0)
         return;
     uint64_t permille = WHOLE_PERMILLE;
-    if (fn_rng_chance(&world->rng, SPLIT_PERMILLE))
-        permille = fn_rng_below(&world->rng, WHOLE_PERMILLE);
+    if (fn_rng_chance(&internet->rng, SPLIT_PERMILLE))
+        permille = fn_rng_below(&internet->rng, WHOLE_PERMILLE);
     size_t first = bytes * permille / WHOLE_PERMILLE;
     uint32_t weight = (uint32_t)(weight_bytes * permille / WHOLE_PERMILLE);
     queue(way, data, first, weight, false);
     if (permille < WHOLE_PERMILLE)
         queue(way, data + first, bytes - first, weight_bytes - weight, false);
-    pump(world, way);
+    pump(internet, way);
 }
 
-void fn_pipe_end(fn_world *world, fn_pipe *pipe, uint32_t side)
+void fn_pipe_end(fn_internet *internet, fn_pipe *pipe, uint32_t side)
 {
     fn_pipe_way *way = &pipe->ways[side];
     if (pipe->reset || way->ended)
         return;
     way->ended = true;
     queue(way, NULL, 0, 0, true);
-    pump(world, way);
+    pump(internet, way);
 }
 
 /* --- reading --- */
 
-static void acknowledge(fn_world *world, fn_pipe_way *way, const segment *used)
+static void acknowledge(fn_internet *internet, fn_pipe_way *way, const segment *used)
 {
     way->flight_bytes -= used->weight_bytes;
-    uint64_t at_ns = world->now_ns + way->pipe->links[1 - sender_of(way)]->config.delay_ns;
+    uint64_t at_ns = internet->now_ns + way->pipe->links[1 - sender_of(way)]->config.delay_ns;
     if (!fn_list_empty(&way->waiting) && way->resume_ns == 0)
-        fn_world_set_timer(world, &way->timer, at_ns);
+        fn_internet_set_timer(internet, &way->timer, at_ns);
 }
 
-size_t fn_pipe_read(fn_world *world, fn_pipe *pipe, uint32_t side, uint8_t *out, size_t capacity)
+size_t fn_pipe_read(fn_internet *internet, fn_pipe *pipe, uint32_t side, uint8_t *out,
+                    size_t capacity)
 {
     fn_pipe_way *way = &pipe->ways[1 - side];
     size_t count = 0;
@@ -229,10 +230,15 @@ size_t fn_pipe_read(fn_world *world, fn_pipe *pipe, uint32_t side, uint8_t *out,
             break;
         way->end_due |= next->end;
         fn_list_remove(node);
-        acknowledge(world, way, next);
+        acknowledge(internet, way, next);
         free(next);
     }
     return count;
+}
+
+bool fn_pipe_readable(const fn_pipe *pipe, uint32_t side)
+{
+    return !fn_list_empty(&pipe->ways[1 - side].arrived);
 }
 
 bool fn_pipe_ended(const fn_pipe *pipe, uint32_t side)
@@ -243,32 +249,32 @@ bool fn_pipe_ended(const fn_pipe *pipe, uint32_t side)
 
 /* --- accidents --- */
 
-static void cut(fn_world *world, fn_pipe_way *way)
+static void cut(fn_internet *internet, fn_pipe_way *way)
 {
     fn_list_node *node = fn_list_front(&way->held);
     if (node == NULL)
         node = fn_list_front(&way->flying);
     if (node != NULL) {
         segment *oldest = FN_CONTAINER(node, segment, link);
-        fn_heap_remove(&world->heap, &oldest->timer.node);
+        fn_heap_remove(&internet->heap, &oldest->timer.node);
         fn_list_remove(node);
         oldest->bytes /= 2;
         oldest->end = false;
         fn_list_push_back(&way->arrived, node);
     }
-    clear(world, &way->waiting);
-    clear(world, &way->flying);
-    clear(world, &way->held);
-    fn_world_set_timer(world, &way->timer, world->now_ns);
+    clear(internet, &way->waiting);
+    clear(internet, &way->flying);
+    clear(internet, &way->held);
+    fn_internet_set_timer(internet, &way->timer, internet->now_ns);
 }
 
-void fn_pipe_reset(fn_world *world, fn_pipe *pipe)
+void fn_pipe_reset(fn_internet *internet, fn_pipe *pipe)
 {
     if (pipe->reset)
         return;
     pipe->reset = true;
     for (uint32_t side = 0; side < FN_PIPE_SIDES; side++)
-        cut(world, &pipe->ways[side]);
+        cut(internet, &pipe->ways[side]);
 }
 
 void fn_pipe_stall(fn_pipe *pipe, uint32_t side)
@@ -277,11 +283,11 @@ void fn_pipe_stall(fn_pipe *pipe, uint32_t side)
     pipe->ways[side].resume_ns = 0;
 }
 
-void fn_pipe_resume(fn_world *world, fn_pipe *pipe, uint32_t side, uint64_t after_ns)
+void fn_pipe_resume(fn_internet *internet, fn_pipe *pipe, uint32_t side, uint64_t after_ns)
 {
     fn_pipe_way *way = &pipe->ways[side];
     if (!way->stalled)
         return;
-    way->resume_ns = world->now_ns + after_ns;
-    fn_world_set_timer(world, &way->timer, way->resume_ns);
+    way->resume_ns = internet->now_ns + after_ns;
+    fn_internet_set_timer(internet, &way->timer, way->resume_ns);
 }

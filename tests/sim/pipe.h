@@ -12,7 +12,7 @@
 #ifndef FN_SIM_PIPE_H
 #define FN_SIM_PIPE_H
 
-#include "world.h"
+#include "internet.h"
 
 enum {
     FN_PIPE_UNSENT_BYTES = 32 * 1024,
@@ -24,8 +24,8 @@ typedef struct fn_pipe fn_pipe;
 
 /* What one side wrote, on its way to the other. */
 typedef struct fn_pipe_way {
-    fn_timer timer;  /* pump, or release what is held */
-    fn_list waiting; /* of segments: not on the wire yet */
+    fn_net_timer timer; /* pump, or release what is held */
+    fn_list waiting;    /* of segments: not on the wire yet */
     fn_list flying;
     fn_list held;    /* came while the way was stalled, or behind what did */
     fn_list arrived; /* to be read */
@@ -45,28 +45,32 @@ struct fn_pipe {
     uint32_t loss_permille;
     bool reset;
     /* Something came for that side, or it may write again. */
-    void (*notify)(fn_world *world, fn_pipe *pipe, uint32_t side);
+    void (*notify)(fn_internet *internet, fn_pipe *pipe, uint32_t side);
 };
 
 void fn_pipe_open(fn_pipe *pipe, fn_link *to_server, fn_link *to_client);
-void fn_pipe_free(fn_world *world, fn_pipe *pipe);
+void fn_pipe_free(fn_internet *internet, fn_pipe *pipe);
 
 bool fn_pipe_has_room(const fn_pipe *pipe, uint32_t side);
-void fn_pipe_write(fn_world *world, fn_pipe *pipe, uint32_t side, const uint8_t *data, size_t bytes,
-                   uint32_t weight_bytes);
+void fn_pipe_write(fn_internet *internet, fn_pipe *pipe, uint32_t side, const uint8_t *data,
+                   size_t bytes, uint32_t weight_bytes);
 
 /* Nothing more is written; the other side learns it after all that was. */
-void fn_pipe_end(fn_world *world, fn_pipe *pipe, uint32_t side);
+void fn_pipe_end(fn_internet *internet, fn_pipe *pipe, uint32_t side);
+
+/* Whether something has arrived for that side. */
+bool fn_pipe_readable(const fn_pipe *pipe, uint32_t side);
 
 /* What arrived for that side; 0 = nothing now, or nothing ever: see fn_pipe_ended(). */
-size_t fn_pipe_read(fn_world *world, fn_pipe *pipe, uint32_t side, uint8_t *out, size_t capacity);
+size_t fn_pipe_read(fn_internet *internet, fn_pipe *pipe, uint32_t side, uint8_t *out,
+                    size_t capacity);
 bool fn_pipe_ended(const fn_pipe *pipe, uint32_t side);
 
 /* Both sides lose what is under way, but for half of the oldest segment each. */
-void fn_pipe_reset(fn_world *world, fn_pipe *pipe);
+void fn_pipe_reset(fn_internet *internet, fn_pipe *pipe);
 
 /* What `side` wrote does not arrive until resumed. */
 void fn_pipe_stall(fn_pipe *pipe, uint32_t side);
-void fn_pipe_resume(fn_world *world, fn_pipe *pipe, uint32_t side, uint64_t after_ns);
+void fn_pipe_resume(fn_internet *internet, fn_pipe *pipe, uint32_t side, uint64_t after_ns);
 
 #endif

@@ -185,33 +185,6 @@ static const fn_load *load_of(const fn_world *world, const fn_end *end)
     return &world->config.load[end->is_client ? 0 : 1];
 }
 
-/* Many small ones, some of a few datagrams, few large ones. */
-static uint32_t draw_bytes(fn_world *world, const fn_load *load)
-{
-    if (load->fixed_bytes != 0)
-        return load->fixed_bytes;
-    uint64_t kind = fn_rng_below(&world->rng, 1000);
-    uint64_t most = kind < 100   ? 9
-                    : kind < 700 ? 200
-                    : kind < 850 ? 1400
-                    : kind < 980 ? 8192
-                                 : 262144;
-    most = fn_min_u64(most, load->message_bytes_max);
-    return (uint32_t)fn_rng_between(&world->rng, 0, most);
-}
-
-static uint8_t draw_channel(fn_world *world, const fn_load *load)
-{
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < FN_WORLD_CHANNELS; i++)
-        sum += load->weights[i];
-    uint64_t drawn = fn_rng_below(&world->rng, sum);
-    uint8_t channel = 0;
-    while (drawn >= load->weights[channel])
-        drawn -= load->weights[channel++];
-    return channel;
-}
-
 bool fn_world_send(fn_world *world, fn_end *end, uint8_t channel, uint32_t bytes, bool tagged)
 {
     fn_stream *stream = &end->streams[channel];
@@ -243,16 +216,13 @@ static void send_bulk(fn_world *world, fn_end *end, const fn_load *load)
 
 static void send_some(fn_world *world, fn_end *end, const fn_load *load)
 {
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < FN_WORLD_CHANNELS; i++)
-        sum += load->weights[i];
-    if (sum == 0)
+    if (fn_load_weight_sum(load) == 0)
         return;
     uint64_t count = load->regular ? 1 : fn_rng_between(&world->rng, 1, 4);
     for (uint64_t i = 0; i < count && world->failure == NULL; i++) {
-        uint8_t channel = draw_channel(world, load);
+        uint8_t channel = fn_load_draw_channel(load, &world->rng);
         bool tagged = fn_rng_chance(&world->rng, load->tagged_permille);
-        fn_world_send(world, end, channel, draw_bytes(world, load), tagged);
+        fn_world_send(world, end, channel, fn_load_draw_bytes(load, &world->rng), tagged);
     }
 }
 

@@ -1,4 +1,5 @@
 #include "scenario.h"
+#include "sims.h"
 
 #include "base/result.h"
 #include "base/units.h"
@@ -15,15 +16,6 @@
 enum { LAST_MESSAGES = 20, CLOSE_CODE = 77 };
 
 static const char close_text[] = "the game is over";
-
-const fn_scenario *fn_scenario_find(const char *name)
-{
-    for (uint32_t i = 0; i < fn_scenario_count; i++) {
-        if (strcmp(fn_scenarios[i].name, name) == 0)
-            return &fn_scenarios[i];
-    }
-    return NULL;
-}
 
 static bool connect_all(fn_world *world)
 {
@@ -168,22 +160,9 @@ static void print_attack(fn_world *world)
            (unsigned long long)fn_world_bytes_to_attacker(world));
 }
 
-static void print_streams(const fn_world *world)
+static fn_scenario_result run(const void *which, uint64_t seed, uint32_t seconds, bool verbose)
 {
-    const fn_stream_tally *tally = &world->streams;
-    uint64_t datagrams = 0;
-    for (uint32_t i = 0; i < 2 * world->config.sessions; i++)
-        datagrams += world->ends[i].stream_datagrams;
-    printf("streams: %llu attached, %llu answered with GONE, %llu attempts failed, %llu silent; "
-           "%llu datagrams\n",
-           (unsigned long long)tally->attached, (unsigned long long)tally->gone,
-           (unsigned long long)tally->failed, (unsigned long long)tally->silent,
-           (unsigned long long)datagrams);
-}
-
-fn_scenario_result fn_scenario_run(const fn_scenario *scenario, uint64_t seed, uint32_t seconds,
-                                   bool verbose)
-{
+    const fn_scenario *scenario = which;
     fn_world *world = calloc(1, sizeof *world);
     if (world == NULL)
         abort();
@@ -200,10 +179,17 @@ fn_scenario_result fn_scenario_run(const fn_scenario *scenario, uint64_t seed, u
         print_end(&world->ends[i]);
     if (verbose)
         print_attack(world);
-    if (verbose)
-        print_streams(world);
     fn_world_free(world);
     result.failure = world->failure;
     free(world);
     return result;
+}
+
+bool fn_core_sim_get(size_t index, fn_sim *out)
+{
+    if (index >= fn_scenario_count)
+        return false;
+    const fn_scenario *scenario = &fn_scenarios[index];
+    *out = (fn_sim){scenario->name, scenario->sentence, scenario, run};
+    return true;
 }

@@ -2,7 +2,6 @@
 
 #include "base/result.h"
 #include "base/units.h"
-#include "path_scenarios.h"
 #include "setup.h"
 #include "share_scenarios.h"
 
@@ -235,7 +234,6 @@ static void toggle_down(fn_world *world)
 static void blackout(fn_world_config *config, fn_rng *rng)
 {
     fn_setup_usual(config, rng);
-    fn_setup_maybe_tcp(config, rng);
     config->change = toggle_down;
     config->change_ns = fn_rng_between(rng, 300, 2000) * MS;
 }
@@ -254,7 +252,6 @@ static void long_dark(fn_world_config *config, fn_rng *rng)
     fn_setup_usual(config, rng);
     config->limits[0].replay_window_packets = 1024;
     config->limits[1].replay_window_packets = 1024;
-    fn_setup_maybe_tcp(config, rng);
     config->change = go_dark;
     config->change_ns = 1000 * MS;
     for (uint32_t i = 0; i < 2; i++) {
@@ -278,7 +275,6 @@ static void change_address(fn_world *world)
 static void roam(fn_world_config *config, fn_rng *rng)
 {
     fn_setup_usual(config, rng);
-    fn_setup_maybe_tcp(config, rng);
     config->change = change_address;
     config->change_ns = fn_rng_between(rng, 800, 3000) * MS;
     fn_link_config link = config->link[0];
@@ -361,7 +357,6 @@ static const char *judge_attacker(fn_world *world)
 static void s5_copies(fn_world_config *config, fn_rng *rng)
 {
     fn_setup_usual(config, rng);
-    fn_setup_maybe_tcp(config, rng);
     config->tick_ns = 0;
     config->attack = (fn_attack){.elsewhere_permille = 1000,
                                  .race_permille = fn_setup_pick(rng, 200, 600, 1000),
@@ -475,14 +470,13 @@ static void silence(fn_world_config *config, fn_rng *rng)
     fn_setup_usual(config, rng);
     config->limits[0].idle_timeout_ms = 4000;
     config->limits[1].idle_timeout_ms = 4000;
-    fn_setup_maybe_tcp(config, rng);
 }
 
 /* The network dies for good: both sides must find out, soon after the idle timeout. */
 static const char *finish_silence(fn_world *world)
 {
     for (uint32_t i = 0; i < world->config.sessions; i++) {
-        fn_world_block(world, i, true);
+        fn_world_set_down(world, i, true, true);
         fn_world_client(world, i)->may_close = true;
         fn_world_server(world, i)->may_close = true;
     }
@@ -510,29 +504,9 @@ static void close_in_trouble(fn_world_config *config, fn_rng *rng)
 
 /* --- everything at once --- */
 
-static void change_tcp(fn_world *world)
-{
-    uint32_t session = fn_setup_any_session(world);
-    const fn_tcp_trouble *trouble = &world->tcp[session];
-    switch (fn_rng_below(&world->rng, 4)) {
-    case 0:
-        fn_world_block_tcp(world, session, !trouble->blocked);
-        break;
-    case 1:
-        fn_world_refuse_tcp(world, session, !trouble->refused);
-        break;
-    case 2:
-        fn_world_stall_streams(world, session, (uint32_t)fn_rng_below(&world->rng, 2));
-        break;
-    default:
-        fn_world_reset_streams(world, session);
-        break;
-    }
-}
-
 static void change_anything(fn_world *world)
 {
-    switch (fn_rng_below(&world->rng, 6)) {
+    switch (fn_rng_below(&world->rng, 5)) {
     case 0:
         change_mtu(world);
         break;
@@ -541,9 +515,6 @@ static void change_anything(fn_world *world)
         break;
     case 2:
         change_address(world);
-        break;
-    case 3:
-        change_tcp(world);
         break;
     default: {
         fn_link *link = &world->links[any_end(world)->index];
@@ -578,7 +549,6 @@ static void everything(fn_world_config *config, fn_rng *rng)
                                  .race_permille = 5,
                                  .damage_permille = 20,
                                  .forge_permille = 20};
-    fn_setup_maybe_tcp(config, rng);
     config->change = change_anything;
     config->change_ns = 700 * MS;
 }
@@ -798,7 +768,7 @@ static const char *judge_backpressure(fn_world *world)
 const fn_scenario fn_scenarios[] = {
 #define X(name, setup, judge, finish, seconds, sentence) \
     {#name, sentence, setup, judge, finish, seconds},
-    SCENARIO_MAP(X) SHARE_SCENARIO_MAP(X) PATH_SCENARIO_MAP(X)
+    SCENARIO_MAP(X) SHARE_SCENARIO_MAP(X)
 #undef X
 };
 

@@ -20,22 +20,7 @@ typedef struct fn_scenario {
     uint32_t seconds;                       /* of load and trouble */
 } fn_scenario;
 
-typedef struct fn_scenario_result {
-    const char *failure; /* NULL = every promise was kept */
-    uint64_t hash;       /* of the trace */
-    uint64_t datagrams;
-    uint64_t messages; /* received */
-    uint64_t virtual_ns;
-} fn_scenario_result;
-
 extern const fn_scenario fn_scenarios[];
 extern const uint32_t fn_scenario_count;
-
-/* NULL when there is none of that name. */
-const fn_scenario *fn_scenario_find(const char *name);
-
-/* seconds 0 = the scenario's own. */
-fn_scenario_result fn_scenario_run(const fn_scenario *scenario, uint64_t seed, uint32_t seconds,
-                                   bool verbose);
 
 #endif

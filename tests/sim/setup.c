@@ -67,14 +67,6 @@ uint32_t fn_setup_any_session(fn_world *world)
     return (uint32_t)fn_rng_below(&world->rng, world->config.sessions);
 }
 
-void fn_setup_maybe_tcp(fn_world_config *config, fn_rng *rng)
-{
-    config->tcp.open = fn_rng_chance(rng, 500);
-    config->tcp.renews = fn_rng_chance(rng, 500);
-    config->tcp.stays = fn_rng_chance(rng, 300);
-    config->tcp.loss_permille = fn_setup_pick(rng, 0, 10, 30);
-}
-
 /* Little memory each, but enough: twice the window, twice the send queue, and the ledgers. */
 void fn_setup_small_memory(fn_world_config *config, fn_rng *rng)
 {

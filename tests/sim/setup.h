@@ -11,9 +11,6 @@ void fn_setup_usual(fn_world_config *config, fn_rng *rng);
 /* Little memory each, but enough. */
 void fn_setup_small_memory(fn_world_config *config, fn_rng *rng);
 
-/* Half of all seeds can reach the server over TCP too. */
-void fn_setup_maybe_tcp(fn_world_config *config, fn_rng *rng);
-
 /* Both ways. */
 void fn_setup_links(fn_world_config *config, fn_link_config link);
 

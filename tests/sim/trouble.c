@@ -1,4 +1,3 @@
-#include "attach.h"
 #include "world_internal.h"
 
 #include "base/units.h"
@@ -51,8 +50,6 @@ void fn_world_roam(fn_world *world, uint32_t session, bool old_dies)
     client->path_dead[path] = false;
     if (old_dies && old < FN_CONN_PATHS_MAX)
         client->path_dead[old] = true;
-    for (uint32_t way = 0; old_dies && way < FN_PIPE_SIDES; way++)
-        fn_world_stall_streams(world, session, way);
     if (world->config.tick_ns == 0)
         fn_world_pump(world, client);
 }
@@ -65,63 +62,6 @@ void fn_world_set_down(fn_world *world, uint32_t session, bool up, bool back)
     world->links[2 * session + 1].config.down = back;
 }
 
-/* --- TCP --- */
-
-static fn_attach *next_attach(fn_world *world, uint32_t session, const fn_attach *after)
-{
-    fn_list_node *node = after == NULL ? fn_list_front(&world->attaches)
-                                       : fn_list_next(&world->attaches, &after->link);
-    for (; node != NULL; node = fn_list_next(&world->attaches, node)) {
-        fn_attach *attach = FN_CONTAINER(node, fn_attach, link);
-        if (attach->session == session)
-            return attach;
-    }
-    return NULL;
-}
-
-void fn_world_block_tcp(fn_world *world, uint32_t session, bool blocked)
-{
-    fn_tcp_trouble *trouble = &world->tcp[session];
-    uint64_t lasted_ns = world->now_ns - trouble->since_ns;
-    if (trouble->blocked == blocked)
-        return;
-    trouble->since_ns = world->now_ns;
-    trouble->blocked = blocked;
-    for (fn_attach *attach = NULL; (attach = next_attach(world, session, attach)) != NULL;) {
-        for (uint32_t way = 0; way < FN_PIPE_SIDES; way++) {
-            if (blocked)
-                fn_pipe_stall(&attach->pipe, way);
-            else if ((attach->stalled_for_good >> way & 1u) == 0)
-                fn_pipe_resume(world, &attach->pipe, way, fn_rng_below(&world->rng, lasted_ns + 1));
-        }
-    }
-}
-
-void fn_world_block(fn_world *world, uint32_t session, bool blocked)
-{
-    fn_world_set_down(world, session, blocked, blocked);
-    fn_world_block_tcp(world, session, blocked);
-}
-
-void fn_world_refuse_tcp(fn_world *world, uint32_t session, bool refused)
-{
-    world->tcp[session].refused = refused;
-}
-
-void fn_world_stall_streams(fn_world *world, uint32_t session, uint32_t way)
-{
-    for (fn_attach *attach = NULL; (attach = next_attach(world, session, attach)) != NULL;) {
-        fn_pipe_stall(&attach->pipe, way);
-        attach->stalled_for_good |= 1u << way;
-    }
-}
-
-void fn_world_reset_streams(fn_world *world, uint32_t session)
-{
-    for (fn_attach *attach = NULL; (attach = next_attach(world, session, attach)) != NULL;)
-        fn_pipe_reset(world, &attach->pipe);
-}
-
 void fn_world_set_mtu(fn_world *world, uint32_t session, uint32_t mtu_bytes)
 {
     world->links[2 * session].config.mtu_bytes = mtu_bytes;
@@ -132,11 +72,6 @@ void fn_world_heal(fn_world *world)
 {
     world->quiet = true;
     world->config.prompt_unreliable = false;
-    world->config.tcp.loss_permille = 0;
-    for (uint32_t i = 0; i < world->config.sessions; i++) {
-        fn_world_block_tcp(world, i, false);
-        fn_world_refuse_tcp(world, i, false);
-    }
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
         world->links[i].config = (fn_link_config){.delay_ns = HEALTHY_RTT_NS / 2};
         fn_tap *tap = &world->ends[i].tap;

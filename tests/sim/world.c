@@ -1,4 +1,3 @@
-#include "attach.h"
 #include "world_internal.h"
 
 #include "base/result.h"
@@ -12,9 +11,6 @@
 #define CONNECT_DEADLINE_NS (60 * FN_NS_PER_S)
 /* The least of what `change` may make of a link. */
 #define CHANGING_RTT_NS_MIN (2 * FN_NS_PER_MS)
-
-/* As udp_timeout_ms of the API. */
-#define STREAM_AFTER_NS (1500 * FN_NS_PER_MS)
 
 #define START_NS (1000 * FN_NS_PER_S)
 
@@ -92,7 +88,6 @@ static bool is_due(const fn_world *world, const fn_end *end)
 static void on_host_tick(fn_world *world, fn_timer *timer)
 {
     fn_host *host = FN_CONTAINER(timer, fn_host, timer);
-    fn_attach_work(world, host);
     fn_world_receive(world, host);
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
         fn_end *end = &world->ends[i];
@@ -120,7 +115,6 @@ static void end_init(fn_world *world, uint32_t index)
     fn_heap_node_init(&end->timer.node);
     fn_heap_node_init(&end->load_timer.node);
     fn_list_init(&end->held);
-    fn_world_rejoin_init(end);
     end->began_ns = world->now_ns;
     for (uint32_t i = 0; i < FN_WORLD_CHANNELS; i++)
         fn_stream_init(&end->streams[i], fn_rng_u64(&world->rng), modes[i]);
@@ -156,7 +150,7 @@ static void conn_init(fn_world *world, fn_end *end, const uint8_t *send_secret,
         .keepalive_ns = from->keepalive_ns,
         .key_update_packets = from->key_update_packets,
         .key_update_ns = from->key_update_ns,
-        .stream_after_ns = end->is_client && from->tcp.open ? STREAM_AFTER_NS : FN_NEVER,
+        .stream_after_ns = FN_NEVER,
         .connect_deadline_ns = fn_world_host_now(world, end) + CONNECT_DEADLINE_NS,
         .memory_floor_bytes = from->memory_floor_bytes,
         .memory_cap_bytes = from->memory_cap_bytes,
@@ -180,13 +174,12 @@ static void agree(fn_world *world, uint32_t i)
 {
     uint8_t up[FN_KDF_SECRET_BYTES];
     uint8_t back[FN_KDF_SECRET_BYTES];
+    uint8_t unused[FN_KDF_SECRET_BYTES]; /* the attach key, which nobody needs without TCP */
     fn_end *client = fn_world_client(world, i);
     fn_end *server = fn_world_server(world, i);
     fn_rng_bytes(&world->rng, up, sizeof up);
     fn_rng_bytes(&world->rng, back, sizeof back);
-    fn_rng_bytes(&world->rng, client->attach_key, sizeof client->attach_key);
-    memcpy(server->attach_key, client->attach_key, sizeof server->attach_key);
-    client->remote_receiver_id = server->receiver_id;
+    fn_rng_bytes(&world->rng, unused, sizeof unused);
     conn_init(world, client, up, back);
     conn_init(world, server, back, up);
 }
@@ -226,9 +219,6 @@ void fn_world_init(fn_world *world, const fn_world_config *config, uint64_t seed
     world->heap_nodes = fn_world_calloc(TIMERS_MAX * sizeof(fn_heap_node *));
     fn_heap_init(&world->heap, world->heap_nodes, TIMERS_MAX);
     fn_rng_init(&world->rng, seed);
-    fn_list_init(&world->attaches);
-    if (config->tcp.open)
-        fn_world_handshakes_init(world);
     host_init(world, &world->server, config->server_arena_bytes);
     for (uint32_t i = 0; i < config->sessions; i++)
         session_init(world, i);
@@ -292,7 +282,6 @@ static void stop_end(fn_world *world, fn_end *end)
 {
     fn_heap_remove(&world->heap, &end->timer.node);
     fn_heap_remove(&world->heap, &end->load_timer.node);
-    fn_heap_remove(&world->heap, &end->rejoin.timer.node);
 }
 
 static void stop_timers(fn_world *world)
@@ -314,10 +303,6 @@ static void check_pool_empty(fn_world *world, const fn_host *host)
 void fn_world_free(fn_world *world)
 {
     stop_timers(world);
-    for (uint32_t i = 0; i < world->config.sessions; i++)
-        fn_attach_forget(world, i);
-    if (world->handshake_bytes != 0)
-        fn_world_fail(world, "a handshake did not give its memory back");
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++)
         end_free(world, &world->ends[i]);
     drop_flying(world);
@@ -336,37 +321,6 @@ void fn_world_free(fn_world *world)
             fn_datagram_release(world->recorded[i]);
     }
     free(world->heap_nodes);
-}
-
-/* --- the server's process --- */
-
-void fn_world_restart_server(fn_world *world)
-{
-    for (uint32_t i = 0; i < world->config.sessions; i++) {
-        fn_end *server = fn_world_server(world, i);
-        fn_attach_server_dies(world, i);
-        stop_end(world, server);
-        conn_free(world, server); /* what it sent may still arrive */
-    }
-    drop_list(&world->server.inbox);
-    check_pool_empty(world, &world->server);
-}
-
-void fn_world_connect_again(fn_world *world, uint32_t session)
-{
-    for (uint32_t side = 0; side < 2; side++) {
-        fn_end *end = &world->ends[2 * session + side];
-        stop_end(world, end);
-        end_free(world, end);
-    }
-    fn_attach_forget(world, session);
-    for (uint32_t side = 0; side < 2; side++) {
-        memset(&world->ends[2 * session + side], 0, sizeof(fn_end));
-        end_init(world, 2 * session + side);
-    }
-    agree(world, session);
-    fn_world_pump(world, fn_world_client(world, session));
-    fn_world_pump(world, fn_world_server(world, session));
 }
 
 /* --- running --- */
@@ -405,7 +359,6 @@ static void step(fn_world *world, fn_heap_node *node)
     world->now_ns = fn_max_u64(world->now_ns, node->deadline_ns);
     fn_heap_remove(&world->heap, node);
     timer->fire(world, timer);
-    fn_attach_sweep(world);
     check_memory(world);
     if (world->steps++ % 256 == 0)
         check_stats(world);
@@ -440,32 +393,6 @@ uint64_t fn_world_bytes_to_attacker(fn_world *world)
         }
     }
     return sum;
-}
-
-bool fn_world_is_on_stream(const fn_end *end)
-{
-    return end->stream != NULL &&
-           fn_conn_path(end->conn) == end->stream->sides[end->is_client ? 0 : 1].path;
-}
-
-static bool all_are_on(const fn_world *world, bool stream)
-{
-    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
-        const fn_end *end = &world->ends[i];
-        if (fn_conn_path(end->conn) == FN_CONN_PATH_UNKNOWN || fn_world_is_on_stream(end) != stream)
-            return false;
-    }
-    return true;
-}
-
-bool fn_world_all_on_streams(fn_world *world)
-{
-    return all_are_on(world, true);
-}
-
-bool fn_world_all_on_udp(fn_world *world)
-{
-    return all_are_on(world, false);
 }
 
 bool fn_world_all_connected(fn_world *world)

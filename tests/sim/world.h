@@ -11,19 +11,19 @@
 #ifndef FN_SIM_WORLD_H
 #define FN_SIM_WORLD_H
 
+#include "attack.h"
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "core/conn.h"
-#include "core/handshake.h"
 #include "link/link.h"
+#include "load.h"
 #include "stream.h"
 #include "tap.h"
 
 enum {
     FN_WORLD_SESSIONS_MAX = 8,
-    FN_WORLD_CHANNELS = 4,
     FN_WORLD_SERVER_ADDRESS = 1,
     FN_WORLD_ATTACKER_ADDRESS = 2,
     FN_WORLD_CLIENT_ADDRESS = 16, /* from here up */
@@ -32,72 +32,12 @@ enum {
     FN_WORLD_RECORDED_MAX = 64
 };
 
-/* What one side's application sends. */
-typedef struct fn_load {
-    uint64_t interval_ns; /* between sends, on average; 0 = sends nothing */
-    uint64_t bulk_bytes;  /* in all, on bulk_channel, as fast as it takes them */
-    uint32_t bulk_message_bytes;
-    uint32_t weights[FN_WORLD_CHANNELS];
-    uint32_t message_bytes_max;
-    uint32_t fixed_bytes; /* all messages that long; 0 = mixed sizes */
-    uint32_t tagged_permille;
-    uint8_t bulk_channel;
-    bool regular; /* exactly every interval_ns */
-} fn_load;
-
-/* What an attacker on the wire does, per datagram. */
-typedef struct fn_attack {
-    uint32_t replay_permille;    /* the same bytes again, later */
-    uint32_t elsewhere_permille; /* … from another address */
-    uint32_t race_permille;      /* … from another address, 5 ms before the original */
-    uint32_t damage_permille;    /* one bit other, cut, or longer */
-    uint32_t forge_permille;     /* right header, random rest */
-    bool all_elsewhere;          /* the damaged and the forged too come from another address */
-    bool sessions_only;          /* what comes before CONNECTED is left alone */
-} fn_attack;
-
-/* What the attacker sent, by kind. */
-typedef struct fn_attack_tally {
-    uint64_t replayed;
-    uint64_t elsewhere; /* replayed from another address */
-    uint64_t raced;
-    uint64_t damaged;
-    uint64_t forged;
-    uint64_t from_attacker; /* of all these: from the attacker's own address */
-    uint64_t server_bytes;  /* from there to the server */
-} fn_attack_tally;
-
-/* What became of the clients' streams. */
-typedef struct fn_stream_tally {
-    uint64_t attached;
-    uint64_t gone;   /* answered with GONE */
-    uint64_t failed; /* attempts */
-    uint64_t silent; /* dropped because they brought nothing */
-} fn_stream_tally;
-
-/* How the clients reach the server over TCP, see attach.h. */
-typedef struct fn_tcp_config {
-    uint32_t loss_permille; /* of segments: they come late, and all behind them */
-    bool open;              /* false: there is no TCP, and nobody tries */
-    bool stays;             /* the stream is kept when UDP is back */
-    bool renews;            /* a silent UDP socket is replaced: another port */
-} fn_tcp_config;
-
-/* What is wrong with it now. */
-typedef struct fn_tcp_trouble {
-    uint64_t since_ns;
-    uint64_t dark_ns; /* for scenarios: since when there is no way at all; 0 */
-    bool blocked;     /* nothing passes, nobody answers */
-    bool refused;     /* new connections are */
-} fn_tcp_trouble;
-
 typedef struct fn_world fn_world;
 
 typedef struct fn_world_config {
     fn_link_config link[2]; /* [0] client to server, [1] back */
     fn_load load[2];
     fn_attack attack;
-    fn_tcp_config tcp;
     fn_limits limits[2];     /* what each side accepts: [0] client, [1] server */
     uint32_t event_capacity; /* a power of two */
     size_t client_arena_bytes;
@@ -142,9 +82,6 @@ typedef struct fn_datagram {
     uint32_t bytes;
     bool pristine; /* as it was sealed */
     bool attack;
-    bool stream; /* over TCP: */
-    uint8_t stream_path;
-    struct fn_end *stream_end; /* who receives it */
     uint8_t data[];
 } fn_datagram;
 
@@ -172,15 +109,6 @@ typedef struct fn_host {
     uint64_t clock_offset_ns;
 } fn_host;
 
-/* How a client gets a stream. */
-typedef struct fn_rejoin {
-    fn_timer timer;
-    struct fn_attach *attempt;
-    uint64_t next_ns;
-    uint64_t pause_ns;
-    uint64_t close_ns;
-} fn_rejoin;
-
 /* One side of one session. */
 typedef struct fn_end {
     fn_timer timer;      /* the connection's deadline */
@@ -201,17 +129,12 @@ typedef struct fn_end {
     uint64_t bulk_sent;
     uint64_t datagrams_sent;
     uint64_t path_changes;
-    uint64_t stream_datagrams; /* of those sent */
     uint64_t began_ns;
     uint64_t connected_ns; /* after that */
     uint64_t backpressure;
     fn_stats stats;
-    fn_rejoin rejoin;         /* client */
-    struct fn_attach *stream; /* attached; NULL = none */
-    uint8_t attach_key[FN_SECRETS_BYTES];
     uint32_t index; /* in the world; the owner in events */
     uint32_t receiver_id;
-    uint32_t remote_receiver_id; /* as it was told, whatever has become of the other side */
     uint32_t closed_code;
     int32_t closed_result;
     uint32_t idle_turns; /* deadlines that came due without time passing */
@@ -242,11 +165,6 @@ struct fn_world {
     fn_timer change_timer;
     fn_attack_tally tally;
     uint64_t dropped_attacks;
-    fn_list attaches; /* of fn_attach */
-    fn_stream_tally streams;
-    fn_tcp_trouble tcp[FN_WORLD_SESSIONS_MAX];
-    fn_handshake_config handshakes;
-    size_t handshake_bytes; /* that they hold */
     uint32_t next_address;
     bool quiet; /* no load, no changes, no attacks */
     bool verbose;
@@ -295,23 +213,6 @@ void fn_world_roam(fn_world *world, uint32_t session, bool old_dies);
 void fn_world_set_down(fn_world *world, uint32_t session, bool up, bool back);
 void fn_world_set_mtu(fn_world *world, uint32_t session, uint32_t mtu_bytes);
 
-/* No TCP segment of the session passes, and nobody answers; or all of that ends: what was sent
- * meanwhile arrives when TCP has tried again. */
-void fn_world_block_tcp(fn_world *world, uint32_t session, bool blocked);
-/* UDP and TCP. */
-void fn_world_block(fn_world *world, uint32_t session, bool blocked);
-/* New TCP connections are refused, or not any more. */
-void fn_world_refuse_tcp(fn_world *world, uint32_t session, bool refused);
-/* The session's present TCP connections never bring anything again, that way: 0 = to the server. */
-void fn_world_stall_streams(fn_world *world, uint32_t session, uint32_t way);
-/* The session's present TCP connections are reset, in the middle of what is on its way. */
-void fn_world_reset_streams(fn_world *world, uint32_t session);
-
-/* The server's process starts anew: it knows no session, its TCP connections are reset. */
-void fn_world_restart_server(fn_world *world);
-/* A client whose session is over begins another one. */
-void fn_world_connect_again(fn_world *world, uint32_t session);
-
 /* All links become healthy: 20 ms, nothing else. Load, changes and attacks end. */
 void fn_world_heal(fn_world *world);
 
@@ -320,13 +221,8 @@ void fn_world_heal(fn_world *world);
 /* What the server sent to the attacker's address. */
 uint64_t fn_world_bytes_to_attacker(fn_world *world);
 
-/* The path that this end uses is its stream. */
-bool fn_world_is_on_stream(const fn_end *end);
-
 /* --- questions for done() --- */
 
-bool fn_world_all_on_streams(fn_world *world);
-bool fn_world_all_on_udp(fn_world *world);
 bool fn_world_all_connected(fn_world *world);
 bool fn_world_all_delivered(fn_world *world);
 bool fn_world_all_dead(fn_world *world);

@@ -36,11 +36,6 @@ void fn_datagram_release(fn_datagram *datagram);
 void fn_datagram_launch(fn_world *world, fn_datagram *datagram, uint64_t at_ns);
 fn_remote *fn_world_remote(fn_world *world, fn_end *end, uint32_t address);
 
-/* --- attach.c --- */
-
-void fn_world_handshakes_init(fn_world *world);
-void fn_world_rejoin_init(fn_end *client);
-
 /* --- attack.c --- */
 
 /* A datagram was seen on the wire that arrives at at_ns (FN_NEVER: it is lost on its way). */
