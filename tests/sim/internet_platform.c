@@ -195,8 +195,10 @@ static fn_tcp_outcome tcp_accept(void *world, fn_tcp *tcp, fn_address *remote)
     return fn_net_tcp_accept(node_of(world), tcp, remote);
 }
 
-static int tcp_connect(void *world, fn_tcp *tcp, const fn_address *remote, fn_io_error *error)
+static int tcp_connect(void *world, fn_tcp *tcp, const fn_address *remote, const fn_address *local,
+                       fn_io_error *error)
 {
+    (void)local;
     (void)error;
     return fn_net_tcp_connect(node_of(world), tcp, remote);
 }

@@ -36,6 +36,7 @@ typedef struct fn_match_config {
     fn_attack attack;
     FastNetConfig endpoint[2]; /* [0] players, [1] server: the product's defaults, then changed */
     uint32_t players;
+    uint64_t rate_max_bytes_per_s; /* what each player may send; 0 = no cap */
     uint64_t tick_ns;    /* endpoints are polled at this rhythm, like a game's; 0 = at once */
     uint32_t events_max; /* that an application takes in one poll */
     uint32_t tcp_loss_permille; /* of segments: they come late, and all behind them */
@@ -165,6 +166,9 @@ void fn_match_trace(fn_match *match, uint64_t value);
 
 /* The application of a side sends one message; false when it was not taken. */
 bool fn_match_send(fn_match *match, fn_side *side, uint8_t channel, uint32_t bytes, bool tagged);
+
+/* Caps what the player sends; 0 = no cap. */
+void fn_match_set_rate_max(fn_match *match, fn_side *player, uint64_t bytes_per_s);
 
 /* It ends the session. */
 void fn_match_close(fn_match *match, fn_side *side, uint32_t code, const char *text);

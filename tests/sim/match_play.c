@@ -33,6 +33,8 @@ static void on_connected(fn_match *match, fn_side *side)
         fn_match_fail(match, "CONNECTED was reported twice");
     side->connected = true;
     side->connected_ns = match->internet.now_ns - side->began_ns;
+    if (side->is_client)
+        fn_match_set_rate_max(match, side, match->config.rate_max_bytes_per_s);
     fn_match_load_start(match, side);
 }
 
@@ -190,4 +192,12 @@ void fn_match_close(fn_match *match, fn_side *side, uint32_t code, const char *t
     fastnet_disconnect(endpoint_of(side), side->id, code, text);
     fn_match_leave(match);
     fn_match_schedule(match, side->node);
+}
+
+void fn_match_set_rate_max(fn_match *match, fn_side *player, uint64_t bytes_per_s)
+{
+    fn_match_enter(match, player->node);
+    fastnet_peer_set_rate_max(endpoint_of(player), player->id, bytes_per_s);
+    fn_match_leave(match);
+    fn_match_schedule(match, player->node);
 }

@@ -790,3 +790,41 @@ void fn_path_everything_setup(fn_match_config *config, fn_rng *rng)
     config->change = change_anything;
     config->change_ns = 700 * MS;
 }
+
+/* --- more than the line carries --- */
+
+enum { SHARE_RATE_BYTES_PER_S = 40000 };
+
+/* An unreliable stream of 72 KB/s, capped at 40, and as many reliable messages as are taken. */
+void fn_path_share_setup(fn_match_config *config, fn_rng *rng)
+{
+    fn_path_blocked_setup(config, rng);
+    config->players = 1;
+    config->rate_max_bytes_per_s = SHARE_RATE_BYTES_PER_S;
+    config->load[1] = (fn_load){0};
+    config->load[0] = (fn_load){.interval_ns = 16666667,
+                                .regular = true,
+                                .weights = {0, 1, 0, 0},
+                                .fixed_bytes = 1200,
+                                .message_bytes_max = 1200,
+                                .bulk_bytes = 64u << 20,
+                                .bulk_message_bytes = 2000};
+    config->load[0].bulk_channel =
+        fn_rng_chance(rng, 500) ? FASTNET_CHANNEL_RELIABLE : FASTNET_CHANNEL_RELIABLE_ORDERED;
+}
+
+const char *fn_path_share_judge(fn_match *match)
+{
+    fn_side *player = fn_match_player(match, 0);
+    uint64_t loaded_ms = (match->internet.now_ns - player->began_ns - player->connected_ns) / MS;
+    uint64_t cap_bytes = SHARE_RATE_BYTES_PER_S / 1000 * loaded_ms;
+    uint64_t reliable_bytes = player->streams[match->config.load[0].bulk_channel].received_bytes;
+    uint64_t stream_bytes = player->streams[FASTNET_CHANNEL_UNRELIABLE].received_bytes;
+    uint64_t all_bytes = reliable_bytes + stream_bytes;
+    fn_match_set_rate_max(match, player, 0); /* so that the rest is soon through */
+    if (reliable_bytes < all_bytes / 8 * 9 / 10)
+        return "a reliable channel got less than an eighth beside an unreliable stream";
+    if (stream_bytes < all_bytes / 8 * 7 * 9 / 10)
+        return "an unreliable stream got less than its part beside a reliable channel";
+    return all_bytes > cap_bytes * 8 / 10 ? NULL : "the cap was not made use of";
+}

@@ -52,7 +52,9 @@
     X(long_dark_with_tcp, fn_path_long_dark_setup, NULL, 15, "UDP is gone under small messages")   \
     X(new_addresses_with_tcp, fn_path_address_setup, NULL, 15, "other NAT addresses and networks") \
     X(silence_with_tcp, fn_path_silence_setup, fn_path_silence_judge, 3, "all dies, and is back")  \
-    X(everything_with_tcp, fn_path_everything_setup, NULL, 8, "all of it together")
+    X(everything_with_tcp, fn_path_everything_setup, NULL, 8, "all of it together")                \
+    X(reliable_beside_a_full_stream_on_tcp, fn_path_share_setup, fn_path_share_judge, 10,          \
+      "an eighth is for what is reliable, over TCP too")
 
 #define X(name, setup, judge, seconds, sentence) void setup(fn_match_config *config, fn_rng *rng);
 PATH_SCENARIO_MAP(X)
@@ -75,5 +77,6 @@ const char *fn_path_sixty_judge(fn_match *match);
 const char *fn_path_racer_judge(fn_match *match);
 const char *fn_path_ports_judge(fn_match *match);
 const char *fn_path_silence_judge(fn_match *match);
+const char *fn_path_share_judge(fn_match *match);
 
 #endif

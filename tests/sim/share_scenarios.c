@@ -65,14 +65,6 @@ const char *fn_share_judge(fn_world *world)
     return complaint;
 }
 
-void fn_share_stream_setup(fn_world_config *config, fn_rng *rng)
-{
-    fn_share_capped_setup(config, rng);
-    config->tcp.open = true;
-    config->link[0].down = true;
-    config->link[1].down = true;
-}
-
 /* The line carries twice what the rate floor sends into it unasked; the congestion window has to
  * find the rest. (Where the floor alone fills the line, what is reliable has what the window's
  * least size lets pass.) */

@@ -10,8 +10,6 @@
 #define SHARE_SCENARIO_MAP(X)                                                                   \
     X(reliable_beside_a_full_stream, fn_share_capped_setup, fn_share_judge, NULL, 10,           \
       "an unreliable stream of 72 KB/s, capped at 40: an eighth is for what is reliable")       \
-    X(reliable_beside_a_full_stream_on_tcp, fn_share_stream_setup, fn_share_judge, NULL, 10,    \
-      "likewise over TCP")                                                                      \
     X(reliable_beside_a_full_stream_on_a_narrow_line, fn_share_narrow_setup,                    \
       fn_share_narrow_judge, NULL, 20, "likewise on a line of 40 KB/s that nobody was told of") \
     X(game_rhythm_at_the_rate_floor, fn_share_floor_setup, fn_share_floor_judge, NULL, 20,      \
