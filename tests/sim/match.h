@@ -112,6 +112,7 @@ typedef struct fn_match_host {
 typedef struct fn_taken {
     uint64_t hash;
     fn_address from;
+    bool handled;
 } fn_taken;
 
 struct fn_match {

@@ -267,22 +267,26 @@ void fn_match_on_taken(void *user, fn_net_node *node, const fn_net_datagram *tak
     fn_match *match = user;
     (void)node;
     match->taken[match->taken_count++ % FN_MATCH_TAKEN_MAX] =
-        (fn_taken){hash_of(taken->data, taken->bytes), taken->from};
+        (fn_taken){.hash = hash_of(taken->data, taken->bytes), .from = taken->from};
 }
 
-static const fn_address *where_from(const fn_match *match, uint64_t hash)
+/* Datagrams are handled in the order in which they were taken, so of several copies the oldest that
+ * was not handled is meant. */
+static const fn_address *where_from(fn_match *match, uint64_t hash)
 {
     uint32_t known = fn_min_u32(match->taken_count, FN_MATCH_TAKEN_MAX);
-    for (uint32_t back = 1; back <= known; back++) {
-        const fn_taken *taken = &match->taken[(match->taken_count - back) % FN_MATCH_TAKEN_MAX];
-        if (taken->hash == hash)
-            return &taken->from;
+    for (uint32_t back = known; back > 0; back--) {
+        fn_taken *taken = &match->taken[(match->taken_count - back) % FN_MATCH_TAKEN_MAX];
+        if (taken->hash != hash || taken->handled)
+            continue;
+        taken->handled = true;
+        return &taken->from;
     }
     return NULL;
 }
 
 static void judge_accepted(fn_match *match, fn_side *side, uint64_t hash, size_t bytes,
-                           bool on_stream)
+                           const fn_address *from)
 {
     fn_sealed *sealed = find_sealed(side->peer, hash);
     if (sealed == NULL) {
@@ -292,8 +296,7 @@ static void judge_accepted(fn_match *match, fn_side *side, uint64_t hash, size_t
     if (sealed->accepted)
         fn_match_fail(match, "a replayed datagram was accepted");
     sealed->accepted = true;
-    const fn_address *from = where_from(match, hash);
-    if (side->is_client || on_stream || from == NULL)
+    if (side->is_client || from == NULL)
         return;
     fn_far *far = far_of(match, side, from);
     far->received_bytes += bytes;
@@ -338,12 +341,13 @@ fn_conn_received __wrap_fn_conn_receive(fn_conn *conn, uint64_t now_ns, uint8_t 
     visible_state before = look(conn);
     bool on_stream = *path < FN_CONN_PATHS_MAX && conn->paths[*path].stream;
     uint64_t hash = hash_of(datagram, bytes);
+    const fn_address *from = on_stream ? NULL : where_from(watched, hash);
     fn_conn_received received = __real_fn_conn_receive(conn, now_ns, path, datagram, bytes);
     fn_match_trace(watched, (uint64_t)received << 32 | *path);
     if (received == FN_CONN_DROPPED)
         judge_dropped(watched, conn, &before);
     else
-        judge_accepted(watched, side, hash, bytes, on_stream);
+        judge_accepted(watched, side, hash, bytes, from);
     return received;
 }
 
