@@ -26,6 +26,13 @@ extern "C" {
 #define FASTNET_CERTIFICATE_FILE        "cert.pem"
 #define FASTNET_CERTIFICATE_KEY_FILE    "key.pem"
 
+/* What to do with a cert.pem or key.pem that is there already. */
+typedef enum FastNetCertificateExisting {
+    FASTNET_CERTIFICATE_REFUSE = 0, /* ERR_STATE, nothing changes */
+    FASTNET_CERTIFICATE_RENEW,      /* both are replaced, by a pair with a new key: a new pin */
+    FASTNET_CERTIFICATE_KEEP_KEY,   /* a new certificate for the key that is there: the same pin */
+} FastNetCertificateExisting;
+
 /* What fastnet_certificate_write() makes. Fill with fastnet_certificate_options_init() first. */
 typedef struct FastNetCertificateOptions {
     uint32_t struct_size;     /* set by fastnet_certificate_options_init() */
@@ -33,7 +40,7 @@ typedef struct FastNetCertificateOptions {
     const char *directory;    /* where the files go; made when missing */
     const char *const *names; /* host names and numeric addresses that clients will connect to */
     uint32_t name_count;      /* 1..FASTNET_CERTIFICATE_NAMES_MAX */
-    uint32_t reserved;        /* 0 */
+    uint32_t existing;        /* FASTNET_CERTIFICATE_REFUSE, RENEW or KEEP_KEY */
 } FastNetCertificateOptions;
 
 /* Fills in the defaults for a struct of the given size; use the macro below. Any thread. */
@@ -46,17 +53,19 @@ FASTNET_API void fastnet_certificate_options_init_sized(FastNetCertificateOption
  * Writes ca.pem, ca-key.pem, cert.pem (leaf and CA) and key.pem into a directory.
  *
  * A CA that is already there is used again, so clients that trust it stay connected to later
- * certificates; cert.pem and key.pem are replaced, each in one step. Keys are ECDSA P-256; key
+ * certificates. A cert.pem or key.pem that is there is replaced only when `existing` says so, and
+ * then all files or none: on an error the old ones are as they were. Keys are ECDSA P-256; key
  * files get mode 0600. The CA is valid for ten years.
  *
  * Owner:     everything the options point to is borrowed during the call.
  * Threads:   any; not two at once on one directory.
  * Blocks:    reads and writes files. Allocates: yes, with malloc.
  * Returns:   OK; ERR_ARGUMENT (no directory, no or too many names, a name that is no host name or
- *            address, days out of range); ERR_CERTIFICATE (the CA there is malformed, expired, or
- *            its key is missing or does not match); ERR_SYSTEM (a file or the directory could not
- *            be read or written); ERR_MEMORY. fastnet_connect_error_text() (same thread) names the
- *            file or argument. On an error no file is left half-written.
+ *            address, days or existing out of range); ERR_STATE (cert.pem or key.pem is there and
+ *            must not be replaced); ERR_CERTIFICATE (the CA there is malformed, expired, or its key
+ *            is missing or does not match; the key to keep is missing or malformed); ERR_SYSTEM (a
+ *            file or the directory could not be read or written); ERR_MEMORY.
+ *            fastnet_connect_error_text() (same thread) names the file or argument.
  */
 FASTNET_API FastNetResult fastnet_certificate_write(const FastNetCertificateOptions *options);
 
@@ -73,6 +82,32 @@ FASTNET_API FastNetResult fastnet_certificate_write(const FastNetCertificateOpti
  */
 FASTNET_API FastNetResult fastnet_certificate_pin(const char *certificate_path,
                                                   uint8_t pin[FASTNET_PIN_BYTES]);
+
+/* What stands in a certificate. All text is printable ASCII; what does not fit is cut. */
+typedef struct FastNetCertificateInfo {
+    uint32_t struct_size; /* in: sizeof *info */
+    uint32_t count;       /* certificates in the file; the rest is about the first */
+    int64_t valid_from_unix_s;
+    int64_t valid_until_unix_s;
+    uint8_t pin[FASTNET_PIN_BYTES];
+    char key[48];      /* "EC P-256", "RSA 2048", "ED25519" */
+    char subject[256]; /* "CN=localhost" */
+    char issuer[256];
+    char names[512];   /* "localhost, 127.0.0.1": those that a client may connect to */
+    bool names_in_san; /* false: `names` is only the common name, where addresses do not count */
+    bool self_signed;  /* subject and issuer are the same */
+    uint8_t reserved[6];
+} FastNetCertificateInfo;
+
+/*
+ * Reads a certificate file: whose it is, until when, and its pin.
+ *
+ * Owner:     info is the caller's.
+ * Threads:   any. Blocks: reads one file. Allocates: yes, with malloc.
+ * Returns:   as fastnet_certificate_pin(); ERR_ARGUMENT also for a wrong struct_size.
+ */
+FASTNET_API FastNetResult fastnet_certificate_describe(const char *certificate_path,
+                                                       FastNetCertificateInfo *info);
 
 #ifdef __cplusplus
 }

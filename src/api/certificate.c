@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/connect_error.h"
+#include "base/bytes.h"
 #include "crypto/certificate.h"
 #include "io/clock.h"
 #include "io/file.h"
@@ -15,7 +16,7 @@ enum {
     SECONDS_A_DAY = 24 * 60 * 60,
     CLOCK_SKEW_S = 60 * 60, /* a player's clock may be behind the host's */
     CA_DAYS = 3650,
-    FILE_BYTES_MAX = 2 * FN_CERTIFICATE_PEM_BYTES_MAX,
+    FILE_BYTES_MAX = 4 * FN_CERTIFICATE_PEM_BYTES_MAX,
 };
 
 /* Everything one call needs: too large for a small stack, and the keys are
@@ -31,6 +32,9 @@ typedef struct workshop {
     fn_io_error io_error;
     char path[PATH_BYTES];
     char file[FILE_BYTES_MAX];
+    char paths[FN_FILE_PARTS_MAX][PATH_BYTES];
+    fn_file_part parts[FN_FILE_PARTS_MAX];
+    size_t parts_count;
 } workshop;
 
 static FastNetResult fail(int code, const char *text)
@@ -64,11 +68,30 @@ static FastNetResult read_part(workshop *shop, const char *name, char *out, size
     return FASTNET_OK;
 }
 
-static FastNetResult write_part(workshop *shop, const char *name, const char *data, size_t bytes,
-                                bool secret)
+static FastNetResult check_existing(workshop *shop)
 {
-    int result = fn_file_write(path_of(shop, name), data, bytes, secret, &shop->io_error);
-    return result == FASTNET_OK ? FASTNET_OK : fail(FASTNET_ERR_SYSTEM, shop->io_error.text);
+    static const char *const files[] = {FASTNET_CERTIFICATE_KEY_FILE, FASTNET_CERTIFICATE_FILE};
+    if (shop->options->existing != FASTNET_CERTIFICATE_REFUSE)
+        return FASTNET_OK;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (fn_file_exists(path_of(shop, files[i])))
+            return (FastNetResult)fn_connect_error_set_detail(
+                FASTNET_ERR_STATE, shop->path,
+                "is there already and was not replaced: ask to renew the pair (fastnet cert "
+                "--renew), or to keep its key and pin (--keep-key)");
+    return FASTNET_OK;
+}
+
+/* The key that is to be kept; the file itself is not written again. */
+static FastNetResult find_key(workshop *shop)
+{
+    fn_certificate_pem *leaf = &shop->leaf;
+    if (shop->options->existing != FASTNET_CERTIFICATE_KEEP_KEY)
+        return FASTNET_OK;
+    FastNetResult result = read_part(shop, FASTNET_CERTIFICATE_KEY_FILE, leaf->key,
+                                     sizeof leaf->key, &leaf->key_bytes);
+    return result == FASTNET_ERR_NOT_FOUND ? fail_file(shop, "there is no key here to be kept")
+                                           : result;
 }
 
 static FastNetResult create_authority(workshop *shop)
@@ -137,6 +160,10 @@ static FastNetResult create_leaf(workshop *shop)
         .not_before_unix_s = shop->now_unix_s - CLOCK_SKEW_S,
         .not_after_unix_s = shop->now_unix_s + (int64_t)options->days * SECONDS_A_DAY,
     };
+    if (options->existing == FASTNET_CERTIFICATE_KEEP_KEY) {
+        request.key_pem = shop->leaf.key;
+        request.key_pem_bytes = shop->leaf.key_bytes;
+    }
     if (request.not_after_unix_s > shop->ca_info.not_after_unix_s) {
         request.not_after_unix_s = shop->ca_info.not_after_unix_s;
     }
@@ -144,34 +171,29 @@ static FastNetResult create_leaf(workshop *shop)
     return result == FASTNET_OK ? FASTNET_OK : fail(result, shop->failure.text);
 }
 
-static FastNetResult write_authority(workshop *shop)
+static void add_part(workshop *shop, const char *name, const char *data, size_t bytes, bool secret)
 {
-    const fn_certificate_pem *ca = &shop->ca;
-    if (!shop->ca_is_new) {
-        return FASTNET_OK;
-    }
-    FastNetResult result =
-        write_part(shop, FASTNET_CERTIFICATE_CA_KEY_FILE, ca->key, ca->key_bytes, true);
-    if (result != FASTNET_OK) {
-        return result;
-    }
-    return write_part(shop, FASTNET_CERTIFICATE_CA_FILE, ca->certificate, ca->certificate_bytes,
-                      false);
+    char *path = shop->paths[shop->parts_count];
+    snprintf(path, PATH_BYTES, "%s", path_of(shop, name));
+    shop->parts[shop->parts_count++] = (fn_file_part){path, data, bytes, secret};
 }
 
-static FastNetResult write_leaf(workshop *shop)
+static FastNetResult write_files(workshop *shop)
 {
     const fn_certificate_pem *leaf = &shop->leaf;
     const fn_certificate_pem *ca = &shop->ca;
-    FastNetResult result =
-        write_part(shop, FASTNET_CERTIFICATE_KEY_FILE, leaf->key, leaf->key_bytes, true);
-    if (result != FASTNET_OK) {
-        return result;
+    if (shop->ca_is_new) {
+        add_part(shop, FASTNET_CERTIFICATE_CA_KEY_FILE, ca->key, ca->key_bytes, true);
+        add_part(shop, FASTNET_CERTIFICATE_CA_FILE, ca->certificate, ca->certificate_bytes, false);
     }
+    if (shop->options->existing != FASTNET_CERTIFICATE_KEEP_KEY)
+        add_part(shop, FASTNET_CERTIFICATE_KEY_FILE, leaf->key, leaf->key_bytes, true);
     memcpy(shop->file, leaf->certificate, leaf->certificate_bytes);
     memcpy(shop->file + leaf->certificate_bytes, ca->certificate, ca->certificate_bytes);
-    return write_part(shop, FASTNET_CERTIFICATE_FILE, shop->file,
-                      leaf->certificate_bytes + ca->certificate_bytes, false);
+    add_part(shop, FASTNET_CERTIFICATE_FILE, shop->file,
+             leaf->certificate_bytes + ca->certificate_bytes, false);
+    int result = fn_files_write(shop->parts, shop->parts_count, &shop->io_error);
+    return result == FASTNET_OK ? FASTNET_OK : fail(FASTNET_ERR_SYSTEM, shop->io_error.text);
 }
 
 static FastNetResult make_all(workshop *shop)
@@ -179,8 +201,8 @@ static FastNetResult make_all(workshop *shop)
     if (fn_directory_make(shop->options->directory, &shop->io_error) != FASTNET_OK) {
         return fail(FASTNET_ERR_SYSTEM, shop->io_error.text);
     }
-    FastNetResult (*const steps[])(workshop *) = {find_authority, create_leaf, write_authority,
-                                                  write_leaf};
+    FastNetResult (*const steps[])(workshop *) = {check_existing, find_authority, find_key,
+                                                  create_leaf, write_files};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         FastNetResult result = steps[i](shop);
         if (result != FASTNET_OK) {
@@ -211,6 +233,9 @@ static FastNetResult check_options(const FastNetCertificateOptions *options)
     }
     if (options->days < 1 || options->days > FASTNET_CERTIFICATE_DAYS_MAX) {
         return fail(FASTNET_ERR_ARGUMENT, "days must be between 1 and 3650");
+    }
+    if (options->existing > FASTNET_CERTIFICATE_KEEP_KEY) {
+        return fail(FASTNET_ERR_ARGUMENT, "existing is none of REFUSE, RENEW and KEEP_KEY");
     }
     return FASTNET_OK;
 }
@@ -245,28 +270,61 @@ FastNetResult fastnet_certificate_write(const FastNetCertificateOptions *options
     return result;
 }
 
-FastNetResult fastnet_certificate_pin(const char *certificate_path, uint8_t pin[FASTNET_PIN_BYTES])
+static void fill_info(FastNetCertificateInfo *info, const workshop *shop, size_t bytes)
 {
-    if (!certificate_path || !pin) {
-        return fail(FASTNET_ERR_ARGUMENT, "path and pin must not be NULL");
+    const fn_certificate_info *from = &shop->ca_info;
+    *info = (FastNetCertificateInfo){
+        .struct_size = sizeof *info,
+        .count = fn_certificate_count(shop->file, bytes),
+        .valid_from_unix_s = from->not_before_unix_s,
+        .valid_until_unix_s = from->not_after_unix_s,
+        .names_in_san = from->names_in_san,
+        .self_signed = from->self_signed,
+    };
+    memcpy(info->pin, from->pin, sizeof info->pin);
+    snprintf(info->key, sizeof info->key, "%s", from->key);
+    snprintf(info->subject, sizeof info->subject, "%s", from->subject);
+    snprintf(info->issuer, sizeof info->issuer, "%s", from->issuer);
+    snprintf(info->names, sizeof info->names, "%s", from->names);
+}
+
+static FastNetResult describe(workshop *shop, const char *path, FastNetCertificateInfo *info)
+{
+    size_t bytes = 0;
+    if (fn_file_read(path, shop->file, sizeof shop->file, &bytes, &shop->io_error) != FASTNET_OK)
+        return fail(FASTNET_ERR_CERTIFICATE, shop->io_error.text);
+    if (fn_certificate_read(shop->file, bytes, &shop->ca_info, &shop->failure) != FASTNET_OK)
+        return (FastNetResult)fn_connect_error_set_detail(FASTNET_ERR_CERTIFICATE, path,
+                                                          shop->failure.text);
+    fill_info(info, shop, bytes);
+    return FASTNET_OK;
+}
+
+FastNetResult fastnet_certificate_describe(const char *certificate_path,
+                                           FastNetCertificateInfo *info)
+{
+    if (!certificate_path || !info || info->struct_size != sizeof *info) {
+        return fail(FASTNET_ERR_ARGUMENT, "path and info are needed, and info's struct_size");
     }
     workshop *shop = calloc(1, sizeof *shop);
     if (!shop) {
         return fail(FASTNET_ERR_MEMORY, "out of memory");
     }
-    size_t bytes = 0;
-    int result =
-        fn_file_read(certificate_path, shop->file, sizeof shop->file, &bytes, &shop->io_error);
-    if (result != FASTNET_OK) {
-        fail(FASTNET_ERR_CERTIFICATE, shop->io_error.text);
-    } else {
-        result = fn_certificate_read(shop->file, bytes, &shop->ca_info, &shop->failure);
-        if (result == FASTNET_OK) {
-            memcpy(pin, shop->ca_info.pin, FASTNET_PIN_BYTES);
-        } else {
-            fn_connect_error_set_detail(result, certificate_path, shop->failure.text);
-        }
-    }
+    FastNetResult result = describe(shop, certificate_path, info);
+    fn_bytes_wipe(shop->file, sizeof shop->file); /* it may have been a key's */
     free(shop);
-    return result == FASTNET_OK ? FASTNET_OK : FASTNET_ERR_CERTIFICATE;
+    return result;
+}
+
+FastNetResult fastnet_certificate_pin(const char *certificate_path, uint8_t pin[FASTNET_PIN_BYTES])
+{
+    FastNetCertificateInfo info = {.struct_size = sizeof info};
+    if (!certificate_path || !pin) {
+        return fail(FASTNET_ERR_ARGUMENT, "path and pin must not be NULL");
+    }
+    FastNetResult result = fastnet_certificate_describe(certificate_path, &info);
+    if (result == FASTNET_OK) {
+        memcpy(pin, info.pin, FASTNET_PIN_BYTES);
+    }
+    return result;
 }

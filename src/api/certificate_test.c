@@ -102,7 +102,8 @@ static void certificate_carries_every_name(void **state)
 
 static void authority_is_used_again(void **state)
 {
-    const fixture *f = *state;
+    fixture *f = *state;
+    f->options.existing = FASTNET_CERTIFICATE_RENEW;
     assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_OK);
     fn_certificate_info ca = read_info(f, "ca.pem");
     fn_certificate_info leaf = read_info(f, "cert.pem");
@@ -123,7 +124,8 @@ static void days_are_kept(void **state)
 
 static void missing_authority_key_is_an_error(void **state)
 {
-    const fixture *f = *state;
+    fixture *f = *state;
+    f->options.existing = FASTNET_CERTIFICATE_RENEW;
     assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_OK);
     unlink(path_in(f, "ca-key.pem"));
     assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_ERR_CERTIFICATE);
@@ -132,11 +134,86 @@ static void missing_authority_key_is_an_error(void **state)
 
 static void malformed_authority_is_an_error(void **state)
 {
-    const fixture *f = *state;
+    fixture *f = *state;
+    f->options.existing = FASTNET_CERTIFICATE_RENEW;
     assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_OK);
     assert_int_equal(fn_file_write(path_in(f, "ca.pem"), "junk", 4, false, NULL), FASTNET_OK);
     assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_ERR_CERTIFICATE);
     assert_non_null(strstr(fastnet_connect_error_text(), "ca.pem"));
+}
+
+typedef struct pair_text {
+    char key[FN_CERTIFICATE_KEY_PEM_BYTES_MAX];
+    char cert[2 * FN_CERTIFICATE_PEM_BYTES_MAX];
+    size_t key_bytes;
+    size_t cert_bytes;
+} pair_text;
+
+static void read_pair(const fixture *f, pair_text *out)
+{
+    memset(out, 0, sizeof *out);
+    fn_file_read(path_in(f, "key.pem"), out->key, sizeof out->key, &out->key_bytes, NULL);
+    fn_file_read(path_in(f, "cert.pem"), out->cert, sizeof out->cert, &out->cert_bytes, NULL);
+}
+
+static void a_pair_that_is_there_is_not_replaced_unasked(void **state)
+{
+    static pair_text before, after;
+    const fixture *f = *state;
+    assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_OK);
+    read_pair(f, &before);
+    assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_ERR_STATE);
+    assert_non_null(strstr(fastnet_connect_error_text(), "key.pem: is there already"));
+    read_pair(f, &after);
+    assert_memory_equal(&before, &after, sizeof before);
+    /* Each of the two by itself is enough. */
+    unlink(path_in(f, "key.pem"));
+    assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_ERR_STATE);
+    assert_non_null(strstr(fastnet_connect_error_text(), "cert.pem: is there already"));
+}
+
+static void a_kept_key_keeps_its_pin(void **state)
+{
+    static const char *const names[] = {"other.example"};
+    static pair_text before, after;
+    fixture *f = *state;
+    f->options.existing = FASTNET_CERTIFICATE_KEEP_KEY;
+    assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_ERR_CERTIFICATE);
+    assert_non_null(strstr(fastnet_connect_error_text(), "key.pem: there is no key"));
+    f->options.existing = FASTNET_CERTIFICATE_REFUSE;
+    assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_OK);
+    fn_certificate_info first = read_info(f, "cert.pem");
+    read_pair(f, &before);
+    f->options.existing = FASTNET_CERTIFICATE_KEEP_KEY;
+    f->options.names = names;
+    assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_OK);
+    fn_certificate_info second = read_info(f, "cert.pem");
+    read_pair(f, &after);
+    assert_memory_equal(first.pin, second.pin, sizeof first.pin);
+    assert_string_equal(second.names, "other.example");
+    assert_memory_equal(before.key, after.key, sizeof before.key);
+}
+
+/* The certificate cannot be written: the key must stay its partner. */
+static void a_failed_renewal_leaves_the_old_pair(void **state)
+{
+    static pair_text before, after;
+    fixture *f = *state;
+    char inside[160];
+    f->options.existing = FASTNET_CERTIFICATE_RENEW;
+    assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_OK);
+    assert_int_equal(unlink(path_in(f, "cert.pem")), 0);
+    snprintf(inside, sizeof inside, "%s/in-the-way", path_in(f, "cert.pem"));
+    assert_int_equal(mkdir(path_in(f, "cert.pem"), 0755), 0);
+    assert_int_equal(mkdir(inside, 0755), 0);
+    read_pair(f, &before);
+    assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_ERR_SYSTEM);
+    assert_non_null(strstr(fastnet_connect_error_text(), "cert.pem"));
+    read_pair(f, &after);
+    assert_true(before.key_bytes > 0);
+    assert_memory_equal(before.key, after.key, sizeof before.key);
+    rmdir(inside);
+    rmdir(path_in(f, "cert.pem"));
 }
 
 static void wrong_options_are_refused(void **state)
@@ -159,6 +236,9 @@ static void wrong_options_are_refused(void **state)
     f->options.days = 0;
     assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_ERR_ARGUMENT);
     f->options.days = FASTNET_CERTIFICATE_DAYS_MAX + 1;
+    assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_ERR_ARGUMENT);
+    f->options = good;
+    f->options.existing = FASTNET_CERTIFICATE_KEEP_KEY + 1;
     assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_ERR_ARGUMENT);
     f->options = good;
     for (size_t i = 0; i < sizeof bad_names / sizeof bad_names[0]; i++) {
@@ -190,6 +270,28 @@ static void pin_is_the_hash_of_the_public_key(void **state)
     assert_int_equal(fastnet_certificate_pin(NULL, pin), FASTNET_ERR_ARGUMENT);
 }
 
+static void a_description_says_what_the_file_holds(void **state)
+{
+    const fixture *f = *state;
+    FastNetCertificateInfo info = {.struct_size = sizeof info};
+    assert_int_equal(fastnet_certificate_write(&f->options), FASTNET_OK);
+    fn_certificate_info expected = read_info(f, "cert.pem");
+    assert_int_equal(fastnet_certificate_describe(path_in(f, "cert.pem"), &info), FASTNET_OK);
+    assert_int_equal(info.count, 2); /* leaf and CA */
+    assert_string_equal(info.names, "localhost");
+    assert_true(info.names_in_san);
+    assert_false(info.self_signed);
+    assert_string_equal(info.key, "EC P-256");
+    assert_string_equal(info.subject, "CN=localhost");
+    assert_string_equal(info.issuer, "CN=FastNet development CA");
+    assert_int_equal(info.valid_from_unix_s, expected.not_before_unix_s);
+    assert_int_equal(info.valid_until_unix_s, expected.not_after_unix_s);
+    assert_memory_equal(info.pin, expected.pin, sizeof info.pin);
+    info.struct_size--;
+    assert_int_equal(fastnet_certificate_describe(path_in(f, "cert.pem"), &info),
+                     FASTNET_ERR_ARGUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +302,10 @@ int main(void)
         ROW(days_are_kept),
         ROW(missing_authority_key_is_an_error),
         ROW(malformed_authority_is_an_error),
+        ROW(a_pair_that_is_there_is_not_replaced_unasked),
+        ROW(a_kept_key_keeps_its_pin),
+        ROW(a_failed_renewal_leaves_the_old_pair),
+        ROW(a_description_says_what_the_file_holds),
         ROW(wrong_options_are_refused),
         ROW(unwritable_directory_is_an_error),
         ROW(pin_is_the_hash_of_the_public_key),

@@ -343,6 +343,20 @@ int fn_certificate_read(const void *pem, size_t pem_bytes, fn_certificate_info *
 
 static const char pin_prefix[] = "sha256:";
 
+uint32_t fn_certificate_count(const void *pem, size_t pem_bytes)
+{
+    uint32_t count = 0;
+    bool malformed = false;
+    BIO *bio = fn_x509_pem_open(pem, pem_bytes);
+    X509 *certificate;
+    while (bio != NULL && (certificate = fn_x509_read_certificate(bio, &malformed)) != NULL) {
+        X509_free(certificate);
+        count++;
+    }
+    BIO_free(bio);
+    return count;
+}
+
 void fn_certificate_pin_format(const uint8_t pin[FN_CERTIFICATE_PIN_BYTES],
                                char out[FN_CERTIFICATE_PIN_TEXT_BYTES])
 {

@@ -90,6 +90,9 @@ typedef struct fn_certificate_info {
 int fn_certificate_read(const void *pem, size_t pem_bytes, fn_certificate_info *out,
                         fn_failure *failure);
 
+/* How many certificates there are before the end, or before the first that is malformed. */
+uint32_t fn_certificate_count(const void *pem, size_t pem_bytes);
+
 /* "sha256:" and 64 lower-case hex digits. */
 void fn_certificate_pin_format(const uint8_t pin[FN_CERTIFICATE_PIN_BYTES],
                                char out[FN_CERTIFICATE_PIN_TEXT_BYTES]);

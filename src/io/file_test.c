@@ -165,6 +165,87 @@ static int make_folder(void **state)
     return mkdtemp(folder) == NULL;
 }
 
+/* --- files that belong together --- */
+
+static unsigned names_in_folder(const char *name)
+{
+    unsigned count = 0;
+    DIR *listing = opendir(in_folder(name));
+    assert_non_null(listing);
+    for (const struct dirent *entry; (entry = readdir(listing)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(listing);
+    return count;
+}
+
+typedef struct pair {
+    char key[PATH_BYTES];
+    char cert[PATH_BYTES];
+    fn_file_part parts[2];
+} pair;
+
+static void pair_make(pair *made, const char *name, const char *key_text, const char *cert_text)
+{
+    snprintf(made->key, sizeof made->key, "%s/%s/key", folder, name);
+    snprintf(made->cert, sizeof made->cert, "%s/%s/cert", folder, name);
+    made->parts[0] = (fn_file_part){made->key, key_text, strlen(key_text), true};
+    made->parts[1] = (fn_file_part){made->cert, cert_text, strlen(cert_text), false};
+}
+
+static void files_that_belong_together_are_replaced_together(void **state)
+{
+    (void)state;
+    pair it;
+    pair_make(&it, "together", "one", "uno");
+    assert_int_equal(fn_directory_make(in_folder("together"), NULL), FASTNET_OK);
+    assert_int_equal(fn_files_write(it.parts, 2, NULL), FASTNET_OK);
+    assert_content(it.key, "one");
+    pair_make(&it, "together", "second", "secondo");
+    assert_int_equal(fn_files_write(it.parts, 2, NULL), FASTNET_OK);
+    assert_content(it.key, "second");
+    assert_content(it.cert, "secondo");
+    assert_int_equal(mode_of(it.key), 0600);
+    assert_int_equal(names_in_folder("together"), 2);
+}
+
+/* The second cannot be replaced: its name is a directory with something in it. */
+static void a_failed_write_leaves_the_old_files(void **state)
+{
+    (void)state;
+    pair it;
+    fn_io_error error;
+    pair_make(&it, "failing", "new", "new");
+    assert_int_equal(fn_directory_make(in_folder("failing/cert/in/the/way"), NULL), FASTNET_OK);
+    write_text(it.key, "old", true);
+    assert_int_equal(chmod(it.key, 0640), 0);
+    assert_int_equal(fn_files_write(it.parts, 2, &error), FASTNET_ERR_SYSTEM);
+    assert_non_null(strstr(error.text, "failing/cert"));
+    assert_content(it.key, "old");
+    assert_int_equal(mode_of(it.key), 0640);
+    assert_int_equal(names_in_folder("failing"), 2);
+    /* And where there was no old one, there is none. */
+    assert_int_equal(unlink(it.key), 0);
+    assert_int_equal(fn_files_write(it.parts, 2, &error), FASTNET_ERR_SYSTEM);
+    assert_false(fn_file_exists(it.key));
+    assert_int_equal(names_in_folder("failing"), 1);
+}
+
+/* Nothing is replaced before everything is written. */
+static void a_file_that_cannot_be_staged_touches_no_other(void **state)
+{
+    (void)state;
+    pair it;
+    pair_make(&it, "staging", "new", "new");
+    assert_int_equal(fn_directory_make(in_folder("staging"), NULL), FASTNET_OK);
+    write_text(it.key, "old", true);
+    write_text(it.cert, "old", false);
+    it.parts[1].path = "/proc/no-such-place/cert";
+    assert_int_equal(fn_files_write(it.parts, 2, NULL), FASTNET_ERR_SYSTEM);
+    assert_content(it.key, "old");
+    assert_content(it.cert, "old");
+    assert_int_equal(names_in_folder("staging"), 2);
+}
+
 static int remove_folder(void **state)
 {
     char command[PATH_BYTES];
@@ -183,6 +264,9 @@ int main(void)
         cmocka_unit_test(unreadable_differs_from_missing),
         cmocka_unit_test(long_paths_keep_their_end),
         cmocka_unit_test(directories_are_made_with_their_parents),
+        cmocka_unit_test(files_that_belong_together_are_replaced_together),
+        cmocka_unit_test(a_failed_write_leaves_the_old_files),
+        cmocka_unit_test(a_file_that_cannot_be_staged_touches_no_other),
         cmocka_unit_test(nothing_temporary_remains),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

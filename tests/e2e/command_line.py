@@ -1,6 +1,7 @@
 """The command: help, usage errors, certificates, echo's life, ping's numbers and exit codes."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -55,6 +56,8 @@ class Usage(harness.TestCase):
         (["cert", "--out", "x"], "at least one --name HOST_OR_IP is needed"),
         (["cert", "--out", "x", "--name", "a", "--days", "0"], "--days must be between 1 and 3650"),
         (["cert", "--out", "x", "--name", "two words"], "two words"),
+        (["cert", "--out", "x", "--name", "a", "--renew", "--keep-key"], "--keep-key keeps"),
+        (["cert", "--show", "x", "--renew"], "--show FILE stands alone"),
     ]
 
     def test_usage_errors_say_what_is_wrong(self):
@@ -93,7 +96,7 @@ class Cert(harness.TestCase):
             ca = stream.read()
         with open(first.cert, encoding="ascii") as stream:
             cert = stream.read()
-        second = self.certificates("other.example")
+        second = self.certificates("other.example", renew=True)
         with open(second.ca, encoding="ascii") as stream:
             self.assertEqual(stream.read(), ca)
         with open(second.cert, encoding="ascii") as stream:
@@ -102,15 +105,90 @@ class Cert(harness.TestCase):
     def test_an_authority_without_its_key_is_not_replaced(self):
         certificates = self.certificates()
         os.unlink(certificates.ca_key)
-        result = harness.fastnet("cert", "--out", certificates.folder, "--name", "localhost")
+        result = harness.fastnet("cert", "--out", certificates.folder, "--name", "localhost",
+                                 "--renew")
         self.assertEqual(result.returncode, 3)
         self.assertIn("ca-key.pem", result.stderr)
+
+    def content(self, folder):
+        found = {}
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), "rb") as stream:
+                found[name] = stream.read()
+        return found
+
+    def test_a_key_is_replaced_only_when_told_to(self):
+        folder = self.certificates().folder
+        before = self.content(folder)
+        refused = harness.fastnet("cert", "--out", folder, "--name", "localhost")
+        self.assertEqual(refused.returncode, 3)
+        self.assertRegex(refused.stderr, r"key\.pem: is there already .*--renew.*--keep-key")
+        self.assertEqual(self.content(folder), before)
+        kept = harness.fastnet("cert", "--out", folder, "--name", "x.example", "--keep-key",
+                               check=True)
+        after = self.content(folder)
+        self.assertEqual(after["key.pem"], before["key.pem"])
+        self.assertNotEqual(after["cert.pem"], before["cert.pem"])
+        renewed = harness.fastnet("cert", "--out", folder, "--name", "x.example", "--renew",
+                                  check=True)
+        self.assertNotEqual(self.content(folder)["key.pem"], before["key.pem"])
+        self.assertNotEqual(kept.stdout, renewed.stdout)  # the pin
+
+    def test_a_failed_renewal_leaves_the_pair(self):
+        """cert.pem is a mount of a single file, which cannot be replaced."""
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        folder = self.certificates().folder
+        before = self.content(folder)
+        shutil.copy(os.path.join(folder, "cert.pem"), self.path("mounted.pem"))
+        result = subprocess.run(
+            ["unshare", "-m", "sh", "-c",
+             'mount --bind "$1" "$2/cert.pem" && exec "$3" cert --out "$2" --name x --renew', "sh",
+             self.path("mounted.pem"), folder, harness.FASTNET],
+            capture_output=True, text=True, timeout=60, check=False)
+        if "mount:" in result.stderr or "unshare:" in result.stderr:
+            self.skipTest(result.stderr)
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn("cert.pem", result.stderr)
+        self.assertEqual(self.content(folder), before)
+
+    def test_show_prints_names_expiry_and_pin(self):
+        certificates = self.certificates("game.example", "192.0.2.1")
+        text = harness.fastnet("cert", "--show", certificates.cert, check=True).stdout
+        self.assertRegex(text, r"(?m)^names +game\.example, 192\.0\.2\.1$")
+        self.assertRegex(text, r"(?m)^valid +\d{4}-\d\d-\d\d .* UTC to .* UTC \(36[45] days left\)$")
+        self.assertRegex(text, r"(?m)^pin [0-9a-f]{64}$")
+        self.assertRegex(text, r"(?m)^key +EC P-256$")
+        self.assertRegex(text, r"(?m)^chain +2 certificates in the file$")
+        bad = harness.fastnet("cert", "--show", certificates.key)
+        self.assertEqual((bad.returncode, bad.stdout), (3, ""))
+        self.assertIn("key.pem", bad.stderr)
+
+
+class Output(harness.TestCase):
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        certificates = self.certificates()
+        with harness.echo(certificates) as server:
+            target = [f"localhost:{server.tls}", "--ca", certificates.ca]
+            few = ["--count", "3", "--interval-us", "0"]
+            rows = [["--version"], ["--help"], ["help", "ping"], ["ping", "--help"],
+                    ["ping", *target, *few], ["ping", *target, *few, "--json"],
+                    ["ping", *target, "--count", "2", "--interval-us", "10000"],
+                    ["demo", *target], ["cert", "--show", certificates.cert],
+                    ["cert", "--out", self.path("full"), "--name", "x"], ["netem", "--help"]]
+            for row in rows:
+                with self.subTest(" ".join(map(str, row))), open("/dev/full", "wb") as full:
+                    result = subprocess.run([harness.FASTNET, *map(str, row)], stdout=full,
+                                            stderr=subprocess.PIPE, text=True, timeout=60,
+                                            env=harness.environment(), check=False)
+                    self.assertEqual(result.returncode, 3, result.stderr)
+                    self.assertIn("output could not be written", result.stderr)
 
 
 class Echo(harness.TestCase):
     def test_stops_cleanly_and_counts(self):
+        certificates = self.certificates()
         for number in (signal.SIGINT, signal.SIGTERM):
-            certificates = self.certificates()
             server = harness.echo(certificates)
             self.assert_pings(server, certificates)
             server.signal(number)
@@ -140,7 +218,7 @@ class Echo(harness.TestCase):
                                    certificates.ca, "--count", "100000"])
             old.wait_line(r"seq=1 ")
             harness.fastnet("cert", "--out", certificates.folder, "--name", "other.example",
-                            check=True)
+                            "--renew", check=True)
             server.signal(signal.SIGHUP)
             server.wait_line("certificate reloaded")
             seen = len(old.lines)

@@ -110,10 +110,11 @@ def ping(host, *arguments, **options):
 class Certificates:
     """The four files that `fastnet cert` makes."""
 
-    def __init__(self, folder, *names):
+    def __init__(self, folder, *names, renew=False):
         arguments = [part for name in names or ("localhost", "127.0.0.1", "::1")
                      for part in ("--name", name)]
-        fastnet("cert", "--out", folder, "--quiet", *arguments, check=True)
+        fastnet("cert", "--out", folder, "--quiet", *arguments, *(["--renew"] if renew else []),
+                check=True)
         self.folder = folder
         self.ca = os.path.join(folder, "ca.pem")
         self.ca_key = os.path.join(folder, "ca-key.pem")
@@ -246,8 +247,8 @@ class TestCase(unittest.TestCase):
     def path(self, *parts):
         return os.path.join(self.folder, *parts)
 
-    def certificates(self, *names, folder="certs"):
-        return Certificates(self.path(folder), *names)
+    def certificates(self, *names, folder="certs", renew=False):
+        return Certificates(self.path(folder), *names, renew=renew)
 
     def assert_pings(self, server, certificates, *arguments, host="127.0.0.1"):
         """A real client connects, verified, and gets everything back."""

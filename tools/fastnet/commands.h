@@ -3,7 +3,7 @@
 #define TOOL_COMMANDS_H
 
 #define TOOL_COMMANDS(X)                                                \
-    X(cert, "make a development CA and a certificate signed by it")     \
+    X(cert, "make a development CA and a certificate, or show one")     \
     X(echo, "run a server that sends every message back")               \
     X(ping, "measure the round trip to a server that echoes")           \
     X(demo, "exchange messages on all four channels and print a table") \

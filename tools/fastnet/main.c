@@ -1,4 +1,5 @@
 /* fastnet: the command. `fastnet COMMAND --help` describes each subcommand. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,7 +65,20 @@ static int help_main(int argc, char **argv)
     return found ? found->run(1, help) : unknown_command(argv[0]);
 }
 
-int main(int argc, char **argv)
+/* Output that never arrived is no success, whatever the command did: a script that keeps it on a
+ * full disk must hear of that. */
+static int finish(int code)
+{
+    bool lost = ferror(stdout) != 0;
+    lost = fclose(stdout) != 0 || lost;
+    if (!lost) {
+        return code;
+    }
+    fprintf(stderr, "fastnet: the output could not be written\n");
+    return code == TOOL_OK ? TOOL_UNREACHABLE : code;
+}
+
+static int run(int argc, char **argv)
 {
     if (argc < 2) {
         print_help(stderr);
@@ -80,4 +94,9 @@ int main(int argc, char **argv)
     }
     const command *found = find_command(name);
     return found ? found->run(argc - 2, argv + 2) : unknown_command(name);
+}
+
+int main(int argc, char **argv)
+{
+    return finish(run(argc, argv));
 }

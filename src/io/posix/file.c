@@ -1,5 +1,6 @@
 #include "io/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -83,49 +84,121 @@ static bool fn_write_all(int descriptor, const uint8_t *data, size_t length)
     return true;
 }
 
-/* Fills the temporary file, which mkstemp made readable by us alone, and gives it its name. */
-static bool fn_write_and_rename(int descriptor, const char *temporary, const char *path,
-                                const void *data, size_t length, bool secret)
-{
-    bool written = fn_write_all(descriptor, data, length) &&
-                   (secret || fchmod(descriptor, 0644) == 0) && fsync(descriptor) == 0;
-    int saved = errno;
-    bool closed = close(descriptor) == 0;
-    if (!written)
-        errno = saved;
-    return written && closed && rename(temporary, path) == 0;
-}
-
 static int fn_write_failed(const char *path, int os_error, fn_io_error *error)
 {
     return fn_io_fail(error, FASTNET_ERR_SYSTEM, os_error, "cannot write %s: %s",
                       fn_path_tail(path), fn_errno_text(os_error));
 }
 
-int fn_file_write(const char *path, const void *data, size_t length, bool secret,
-                  fn_io_error *error)
+/* What a file becomes, and what it was, until all of its company is in place. */
+typedef struct fn_staged {
+    char temporary[FN_PATH_BYTES]; /* "" = none */
+    char backup[FN_PATH_BYTES];    /* "" = there was no file */
+    bool replaced;
+} fn_staged;
+
+static bool fn_name_beside(char out[FN_PATH_BYTES], const char *path, const char *suffix)
 {
-    char temporary[FN_PATH_BYTES];
-    int needed = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    if (needed < 0 || (size_t)needed >= sizeof temporary)
-        return fn_write_failed(path, ENAMETOOLONG, error);
-    int descriptor = mkstemp(temporary);
-    if (descriptor < 0)
-        return fn_write_failed(path, errno, error);
-    if (fn_write_and_rename(descriptor, temporary, path, data, length, secret))
-        return FASTNET_OK;
-    int os_error = errno;
-    (void)unlink(temporary);
-    return fn_write_failed(path, os_error, error);
+    int needed = snprintf(out, FN_PATH_BYTES, "%s%s", path, suffix);
+    return needed >= 0 && needed < FN_PATH_BYTES;
 }
 
-/* --- directories ---------------------------------------------------------------------------- */
+/* Fills the temporary file, which mkstemp makes readable by us alone. 0, or errno. */
+static int fn_stage(fn_staged *staged, const fn_file_part *part)
+{
+    staged->backup[0] = '\0';
+    staged->replaced = false;
+    if (!fn_name_beside(staged->temporary, part->path, ".XXXXXX")) {
+        staged->temporary[0] = '\0';
+        return ENAMETOOLONG;
+    }
+    int descriptor = mkstemp(staged->temporary);
+    if (descriptor < 0) {
+        staged->temporary[0] = '\0';
+        return errno;
+    }
+    bool written = fn_write_all(descriptor, part->data, part->length) &&
+                   (part->secret || fchmod(descriptor, 0644) == 0) && fsync(descriptor) == 0;
+    int saved = written ? 0 : errno;
+    return close(descriptor) == 0 ? saved : errno;
+}
 
 static bool fn_is_directory(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
+
+/* A second name for the file that is there now; where a file system has no such thing, its only
+ * name for a moment. A directory is not kept: nothing will replace it. 0, or errno. */
+static int fn_keep(fn_staged *staged, const char *path)
+{
+    int os_error = ENOENT;
+    if (!fn_name_beside(staged->backup, staged->temporary, ".old"))
+        return ENAMETOOLONG;
+    if (!fn_is_directory(path))
+        os_error = link(path, staged->backup) == 0 ? 0 : errno;
+    if (os_error == EPERM || os_error == EOPNOTSUPP || os_error == ENOSYS || os_error == EMLINK)
+        os_error = rename(path, staged->backup) == 0 ? 0 : errno;
+    if (os_error != 0)
+        staged->backup[0] = '\0';
+    return os_error == ENOENT ? 0 : os_error;
+}
+
+static int fn_put_in_place(fn_staged *staged, const char *path)
+{
+    staged->replaced = rename(staged->temporary, path) == 0;
+    return staged->replaced ? 0 : errno;
+}
+
+static void fn_put_back(fn_staged *staged, const char *path)
+{
+    if (staged->backup[0] == '\0' && staged->replaced)
+        (void)unlink(path);
+    /* Two names of one file, when it was not replaced: then rename succeeds and does nothing. */
+    if (staged->backup[0] != '\0' && rename(staged->backup, path) == 0)
+        (void)unlink(staged->backup);
+    if (staged->temporary[0] != '\0' && !staged->replaced)
+        (void)unlink(staged->temporary);
+}
+
+int fn_files_write(const fn_file_part *parts, size_t count, fn_io_error *error)
+{
+    fn_staged staged[FN_FILE_PARTS_MAX];
+    size_t begun = 0;
+    size_t failed = 0;
+    int os_error = 0;
+    assert(count <= FN_FILE_PARTS_MAX);
+    for (; begun < count && os_error == 0; begun++)
+        os_error = fn_stage(&staged[failed = begun], &parts[begun]);
+    /* One file needs no way back: its rename happens or does not. */
+    for (size_t i = 0; i < count && os_error == 0 && count > 1; i++)
+        os_error = fn_keep(&staged[failed = i], parts[i].path);
+    for (size_t i = 0; i < count && os_error == 0; i++)
+        os_error = fn_put_in_place(&staged[failed = i], parts[i].path);
+    for (size_t i = 0; i < begun; i++) {
+        if (os_error != 0)
+            fn_put_back(&staged[i], parts[i].path);
+        else if (staged[i].backup[0] != '\0')
+            (void)unlink(staged[i].backup);
+    }
+    return os_error == 0 ? FASTNET_OK : fn_write_failed(parts[failed].path, os_error, error);
+}
+
+int fn_file_write(const char *path, const void *data, size_t length, bool secret,
+                  fn_io_error *error)
+{
+    const fn_file_part part = {path, data, length, secret};
+    return fn_files_write(&part, 1, error);
+}
+
+bool fn_file_exists(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0;
+}
+
+/* --- directories ---------------------------------------------------------------------------- */
 
 /* One level; what exists already is judged at the end. */
 static int fn_make_level(const char *path)
