@@ -28,9 +28,6 @@ KNOTS = {
         "api/outgoing api/peer api/poll api/rehearsal api/rejoin api/session api/shard "
         "api/spare api/stall api/stream api/talking",
     ],
-    "netem": [
-        "netem/endpoint netem/loop netem/tcp netem/tun netem/udp",
-    ],
 }
 
 INSTRUMENTATION = re.compile(r"^(__odr_asan|__asan|__ubsan|__tsan|__sancov|__gcov|asan\.)")

@@ -354,7 +354,86 @@ class Command(harness.TestCase):
             self.assertIn("error: ", told[1])
             self.assertEqual(json.loads(told[2])["up"]["parameters"]["loss"], 5)
             self.assertEqual(told[3], "ok")
-            json.loads(told[4])
+            self.assertRegex(told[4], r"^--- netem statistics, \d+\.\d s ---$")
+            self.assertRegex(told[5], r"^up +0 packets in \(0\.0 kB\), 0 out, 0 lost \(0 %\)$")
+            self.assertIn("UDP clients 0, TCP connections 0", told[7])
+        with harness.Process([harness.FASTNET, "netem", "--stdin", "--json", "--forward",
+                              "udp:127.0.0.1:0=127.0.0.1:9"], stdin=subprocess.PIPE) as process:
+            process.wait_line("^ready$")
+            process.stdin.write("quit\n")
+            process.stdin.close()
+            self.assertEqual(process.wait(), 0)
+            json.loads(process.lines[-1])
+
+    def test_the_summary_names_what_was_lost_and_why(self):
+        echo = UdpEcho()
+        with Emulator(self.folder, "--loss", "100", "--forward",
+                      f"udp:127.0.0.1:0=127.0.0.1:{echo.port}") as emulator:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                for _ in range(4):
+                    client.sendto(b"x" * 500, ("127.0.0.1", emulator.ports[0]))
+            while emulator.stats()["up"]["lost"] < 4:
+                pass
+            emulator.tell("quit")
+            self.assertEqual(emulator.wait(), 0)
+            text = "\n".join(emulator.lines)
+            self.assertIn("4 packets in (2.0 kB), 0 out, 4 lost (100 %)\n", text)
+            self.assertIn("UDP clients 1,", text)
+
+    def test_answers_and_statistics_that_cannot_be_written_are_a_failure(self):
+        for commands in ("loss 5\nquit\n", "quit\n"):
+            with open("/dev/full", "wb") as full:
+                result = subprocess.run(
+                    [harness.FASTNET, "netem", "--stdin", "--forward",
+                     "udp:127.0.0.1:0=127.0.0.1:9"], input=commands, stdout=full,
+                    stderr=subprocess.PIPE, text=True, timeout=60, env=harness.environment(),
+                    check=False)
+            self.assertEqual(result.returncode, 3)
+            self.assertIn("could not be written", result.stderr)
+
+    def test_a_file_at_the_control_path_stays(self):
+        path = self.path("notes.txt")
+        for text in ("", "not yours"):
+            with open(path, "w", encoding="ascii") as stream:
+                stream.write(text)
+            result = harness.fastnet("netem", "--control", path, "--forward",
+                                     "udp:127.0.0.1:0=127.0.0.1:9")
+            self.assertEqual(result.returncode, 3)
+            self.assertIn(f"cannot listen on '{path}': Address already in use", result.stderr)
+            with open(path, encoding="ascii") as stream:
+                self.assertEqual(stream.read(), text)
+
+    def test_a_file_that_replaced_the_socket_stays(self):
+        with Emulator(self.folder, "--stdin", "--forward", "udp:127.0.0.1:0=127.0.0.1:9",
+                      stdin=subprocess.PIPE) as emulator:
+            os.unlink(emulator.socket)
+            with open(emulator.socket, "w", encoding="ascii") as stream:
+                stream.write("mine now")
+            emulator.stdin.write("quit\n")
+            emulator.stdin.close()
+            self.assertEqual(emulator.wait(), 0)
+            with open(emulator.socket, encoding="ascii") as stream:
+                self.assertEqual(stream.read(), "mine now")
+
+    def test_a_client_whose_udp_goes_past_is_told_once(self):
+        """The server names its own UDP address: without --advertise, nothing of it comes here."""
+        certificates = self.certificates()
+        for advertised in (False, True):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            more = ("--advertise", f"127.0.0.1:{port}") if advertised else ()
+            with harness.echo(certificates, *more) as server, Emulator(
+                    self.folder, "--forward", f"udp:127.0.0.1:{port}=127.0.0.1:{server.udp}",
+                    "--forward", f"tcp:127.0.0.1:0=127.0.0.1:{server.tls}") as emulator:
+                for _ in range(2):
+                    result = harness.ping(f"localhost:{emulator.ports[-1]}", "--ca",
+                                          certificates.ca, "--count", "2", "--interval-us", "0")
+                    self.assertEqual(result.returncode, 0, result.stderr)
+                emulator.tell("quit")
+                self.assertEqual(emulator.wait(), 0)
+                told = [line for line in emulator.errors if "goes past this emulator" in line]
+                self.assertEqual(len(told), 0 if advertised else 1, emulator.errors)
 
     def test_the_socket_goes_away_and_a_stale_one_is_replaced(self):
         emulator = Emulator(self.folder, "--forward", "udp:127.0.0.1:0=127.0.0.1:9")

@@ -27,7 +27,7 @@ typedef struct netem_options {
     const char *values[NETEM_PARAMETERS_MAX]; /* of netem_parameters */
     const char *device, *control, *tell, *command;
     uint64_t device_mtu, clients, seed, memory_mib;
-    bool use_stdin, spin, realtime;
+    bool use_stdin, json, spin, realtime;
 } netem_options;
 
 static const char introduction[] =
@@ -40,13 +40,16 @@ static const char introduction[] =
     "--tun:      NAMESPACE=ADDRESS/BITS[,ADDRESS/BITS], twice. NAMESPACE is a name of `ip netns`,\n"
     "            a process id, a path, or . for our own. Any protocol passes. Needs root.\n"
     "Prints 'listening ...' or 'device ...' lines, then 'ready'; at the end the statistics.\n"
+    "A FastNet server must advertise the emulator's UDP address (fastnet echo --advertise), or "
+    "its\n"
+    "clients send UDP past the emulator, which then says so.\n"
     "\nCommands, for --set, --tell, --stdin and the socket (a line each, a line in answer):\n";
 
 static const char exit_codes[] =
     "\nExit codes: 0 ended when asked to; 2 wrong usage, or --tell sent what was refused;\n"
     "3 an address, device or namespace could not be used, or nobody answers at --tell PATH.\n";
 
-enum { OWN_ROWS = 12, ROWS_MAX = OWN_ROWS + NETEM_PARAMETERS_MAX };
+enum { OWN_ROWS = 13, ROWS_MAX = OWN_ROWS + NETEM_PARAMETERS_MAX };
 
 static uint32_t fill_rows(netem_options *options, tool_option rows[ROWS_MAX])
 {
@@ -59,6 +62,7 @@ static uint32_t fill_rows(netem_options *options, tool_option rows[ROWS_MAX])
         OPTION_TEXT("--control", "PATH", &options->control, "take commands on this UNIX socket"),
         OPTION_FLAG("--stdin", &options->use_stdin, "take commands on standard input"),
         OPTION_NUMBER("--seed", "N", &options->seed, 0, UINT64_MAX, "of all chance; default 1"),
+        OPTION_FLAG("--json", &options->json, "print the statistics at the end as one JSON object"),
         OPTION_FLAG("--spin", &options->spin, "never sleep: late by microseconds, a core is busy"),
         OPTION_FLAG("--realtime", &options->realtime,
                     "wake up before all ordinary processes (SCHED_FIFO; needs root)"),
@@ -153,6 +157,7 @@ static int emulate(const netem_options *options)
         .device_mtu_bytes = (uint32_t)options->device_mtu,
         .control_path = options->control,
         .control_stdin = options->use_stdin,
+        .json = options->json,
         .spin = options->spin,
         .realtime = options->realtime,
         .clients_max = (uint32_t)options->clients,

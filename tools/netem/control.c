@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -25,6 +26,8 @@ typedef struct netem_control {
     visitor visitors[VISITORS_MAX];
     visitor input;
     bool owns_path;
+    dev_t device; /* what our socket's name stood for when we bound it */
+    ino_t inode;
 } netem_control;
 
 static bool address_of(const char *path, struct sockaddr_un *address)
@@ -43,9 +46,10 @@ static void answer(netem_world *world, visitor *from)
     netem_command(world, from->line, reply, sizeof reply - 1);
     size_t bytes = strlen(reply);
     reply[bytes++] = '\n';
-    /* Who does not read its answers (a full socket) misses them. */
-    ssize_t written = write(from->reply_fd, reply, bytes);
-    (void)written;
+    /* Who does not read its answers (a full socket) misses them. A file is another matter. */
+    if (write(from->reply_fd, reply, bytes) < 0 && from == &world->control->input) {
+        world->output_lost = true;
+    }
 }
 
 /* Runs all whole lines; false when one is too long. */
@@ -102,6 +106,32 @@ static bool is_alive(const struct sockaddr_un *address)
     return alive;
 }
 
+/* A socket that nobody answers at was left behind by an emulator that was killed. Whatever else has
+ * the name is somebody's. */
+static bool is_leftover(const char *path, const struct sockaddr_un *address)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) && !is_alive(address);
+}
+
+static void own(netem_control *control, const char *path)
+{
+    struct stat status;
+    control->owns_path = lstat(path, &status) == 0;
+    control->device = status.st_dev;
+    control->inode = status.st_ino;
+}
+
+/* Only while the name is still ours. */
+static void disown(const netem_control *control, const char *path)
+{
+    struct stat status;
+    if (control->owns_path && lstat(path, &status) == 0 && status.st_dev == control->device &&
+        status.st_ino == control->inode) {
+        unlink(path);
+    }
+}
+
 static netem_result open_socket(netem_world *world, const char *path)
 {
     netem_control *control = world->control;
@@ -111,16 +141,19 @@ static netem_result open_socket(netem_world *world, const char *path)
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int result = bind(fd, (struct sockaddr *)&address, sizeof address);
-    if (result != 0 && errno == EADDRINUSE && !is_alive(&address)) {
-        unlink(path); /* left behind by one that was killed */
-        result = bind(fd, (struct sockaddr *)&address, sizeof address);
+    if (result != 0 && errno == EADDRINUSE) {
+        bool leftover = is_leftover(path, &address);
+        errno = EADDRINUSE;
+        result = leftover && unlink(path) == 0
+                     ? bind(fd, (struct sockaddr *)&address, sizeof address)
+                     : -1;
     }
     if (result != 0 || listen(fd, VISITORS_MAX) != 0) {
         netem_say(world, NETEM_SYSTEM, "cannot listen on '%s': %s", path, strerror(errno));
         close(fd);
         return NETEM_SYSTEM;
     }
-    control->owns_path = true;
+    own(control, path);
     control->door = (netem_watch){.fd = fd, .ready = on_door};
     netem_watch_set(world, &control->door, EPOLLIN);
     return NETEM_OK;
@@ -159,9 +192,7 @@ void netem_control_stop(netem_world *world)
     for (int i = 0; i < VISITORS_MAX; i++) {
         netem_watch_close(world, &control->visitors[i].watch);
     }
-    if (control->owns_path) {
-        unlink(world->config->control_path);
-    }
+    disown(control, world->config->control_path);
     free(control);
     world->control = NULL;
 }

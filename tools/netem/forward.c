@@ -88,6 +88,7 @@ netem_result netem_forwards_start(netem_world *world)
         }
         if (it.udp) {
             netem_udp_add_door(world, it.udp_fd, &it.target);
+            world->forwards_udp = true;
         }
         if (it.tcp) {
             netem_tcp_add_door(world, it.tcp_fd, &it.target);

@@ -2,57 +2,12 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { EVENTS_MAX = 64 };
-
-uint64_t netem_arrival_ns(netem_world *world)
-{
-    return world->now_ns = netem_now_ns();
-}
-
-uint64_t netem_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * FN_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-netem_result netem_say(netem_world *world, netem_result result, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(world->text, NETEM_TEXT_BYTES_MAX, format, arguments);
-    va_end(arguments);
-    return result;
-}
-
-void netem_watch_set(netem_world *world, netem_watch *watch, uint32_t events)
-{
-    if (watch->fd < 0 || watch->events == events) {
-        return;
-    }
-    struct epoll_event event = {.events = events, .data.ptr = watch};
-    int what = events == 0 ? EPOLL_CTL_DEL : watch->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-    epoll_ctl(world->epoll_fd, what, watch->fd, &event);
-    watch->events = events;
-}
-
-void netem_watch_close(netem_world *world, netem_watch *watch)
-{
-    if (watch->fd < 0) {
-        return;
-    }
-    netem_watch_set(world, watch, 0);
-    close(watch->fd);
-    watch->fd = -1;
-}
 
 static void on_timer(netem_world *world, netem_watch *watch, uint32_t events)
 {

@@ -70,6 +70,21 @@ static void stop(netem_world *world)
     netem_loop_stop(world);
 }
 
+static netem_result finish(netem_world *world)
+{
+    char report[NETEM_REPLY_BYTES_MAX];
+    netem_note_past(world);
+    if (world->config->json) {
+        netem_report(world, report, sizeof report);
+        printf("%s\n", report);
+    } else {
+        netem_summary(world, report, sizeof report);
+        printf("%s", report);
+    }
+    return world->output_lost ? netem_say(world, NETEM_SYSTEM, "an answer could not be written")
+                              : NETEM_OK;
+}
+
 netem_result netem_run(const netem_config *config, char text[NETEM_TEXT_BYTES_MAX])
 {
     netem_world world = {.config = config,
@@ -85,9 +100,7 @@ netem_result netem_run(const netem_config *config, char text[NETEM_TEXT_BYTES_MA
         printf("ready\n");
         fflush(stdout);
         netem_loop_run(&world);
-        char report[NETEM_REPLY_BYTES_MAX];
-        netem_report(&world, report, sizeof report);
-        printf("%s\n", report);
+        result = finish(&world);
     }
     stop(&world);
     return result;

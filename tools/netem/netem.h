@@ -33,6 +33,7 @@ typedef struct netem_config {
     uint32_t device_mtu_bytes;
     const char *control_path; /* a UNIX socket; NULL = none */
     bool control_stdin;
+    bool json;     /* the statistics at the end as one line of JSON; else for a person */
     bool spin;     /* poll without sleeping */
     bool realtime; /* run before all ordinary processes */
     uint32_t clients_max;

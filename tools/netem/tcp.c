@@ -245,6 +245,7 @@ static void flush(netem_world *world, connection *it, int direction)
     if (broken) {
         reset(world, it);
     } else if (it->streams[NETEM_UP].done && it->streams[NETEM_DOWN].done) {
+        netem_note_past(world);
         release(world, it);
     } else {
         update(world, it);

@@ -68,6 +68,9 @@ struct netem_world {
     netem_watch timer;
     netem_watch signals;
     bool stop;
+    bool forwards_udp;
+    bool told_past;
+    bool output_lost; /* an answer on stdout could not be written */
     struct netem_udp *udp;
     struct netem_tcp *tcp;
     struct netem_tun *tun;
@@ -75,17 +78,13 @@ struct netem_world {
     char *text; /* where a failure of starting is told */
 };
 
-/* --- loop.c --- */
+/* --- world.c: what all of them use --- */
 
 uint64_t netem_now_ns(void);
 
 /* The time of what was just read. Not that of the batch: what came in while it was worked off would
  * leave too early. */
 uint64_t netem_arrival_ns(netem_world *world);
-bool netem_loop_start(netem_world *world);
-void netem_loop_run(netem_world *world);
-void netem_loop_stop(netem_world *world);
-
 /* Starts or changes the watch of watch->fd; no events = ignored, even if it was closed. */
 void netem_watch_set(netem_world *world, netem_watch *watch, uint32_t events);
 
@@ -95,6 +94,10 @@ void netem_watch_close(netem_world *world, netem_watch *watch);
 /* Writes a sentence about what went wrong in starting; returns the code it is given. */
 netem_result netem_say(netem_world *world, netem_result result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Says once, on stderr, that clients come through TCP and their UDP goes elsewhere: their server
+ * names its own address and not the emulator's. Called when a connection ends, and at the end. */
+void netem_note_past(netem_world *world);
 
 static inline uint64_t netem_route(netem_kind kind, uint32_t slot, uint32_t generation)
 {
@@ -110,6 +113,12 @@ static inline uint32_t netem_route_slot(uint64_t route)
 {
     return (uint32_t)route;
 }
+
+/* --- loop.c: uses all that moves packets, and none of it uses the loop --- */
+
+bool netem_loop_start(netem_world *world);
+void netem_loop_run(netem_world *world);
+void netem_loop_stop(netem_world *world);
 
 /* --- endpoint.c: HOST:PORT --- */
 
@@ -202,5 +211,8 @@ bool netem_command(netem_world *world, const char *command, char *reply, size_t 
 
 /* The parameters and what happened, as one line of JSON. */
 void netem_report(const netem_world *world, char *text, size_t text_bytes);
+
+/* What happened, for a person: a few lines. */
+void netem_summary(const netem_world *world, char *text, size_t text_bytes);
 
 #endif

@@ -15,6 +15,7 @@
     X(EAFNOSUPPORT, "address family not supported")    \
     X(EAGAIN, "temporarily unavailable")               \
     X(EBADF, "bad descriptor")                         \
+    X(EBUSY, "in use by the system, as a mount is")    \
     X(ECONNABORTED, "connection aborted")              \
     X(ECONNREFUSED, "refused: nothing listens there")  \
     X(ECONNRESET, "connection reset")                  \

@@ -142,6 +142,8 @@ static int fn_keep(fn_staged *staged, const char *path)
         os_error = rename(path, staged->backup) == 0 ? 0 : errno;
     if (os_error != 0)
         staged->backup[0] = '\0';
+    if (os_error == EXDEV) /* a mount of this one file: it cannot be replaced either */
+        return EBUSY;
     return os_error == ENOENT ? 0 : os_error;
 }
 
