@@ -251,6 +251,8 @@ class Ping(harness.TestCase):
         numbers = self.assert_pings(self.server, self.certs)
         self.assertEqual((numbers["sent"], numbers["received"], numbers["lost"]), (5, 5, 0))
         self.assertEqual(numbers["transport"], "udp")
+        self.assertGreater(numbers["path_rtt_us"], 0)
+        self.assertGreater(numbers["answered_ms"], 0)
         rtt = numbers["rtt_us"]
         self.assertLessEqual({"avg", "p50", "p99", "p999", "max"}, set(rtt))
         self.assertTrue(0 < rtt["min"] <= rtt["p50"] <= rtt["p99"] <= rtt["p999"] <= rtt["max"])
@@ -310,6 +312,36 @@ class Ping(harness.TestCase):
         insecure = harness.ping(target, "--insecure-without-verification", *few)
         self.assertEqual(insecure.returncode, 0)
         self.assertIn("warning: ", insecure.stderr)
+
+    def test_a_server_of_another_application_says_what_it_can(self):
+        with harness.echo(self.certs, "--application-id", "game") as server:
+            target = [f"localhost:{server.tls}", "--ca", self.certs.ca, "--count", "2",
+                      "--interval-us", "0"]
+            refused = harness.fastnet("ping", *target)
+            self.assertEqual(refused.returncode, 3)
+            self.assertRegex(refused.stdout, r"^localhost:\d+ answered over TLS after \d+\.\d+ ms, "
+                                             r"and its certificate is accepted; UDP was not tried")
+            self.assertIn("--application-id", refused.stderr)
+            self.assertGreater(harness.ping(*target).json["answered_ms"], 0)
+            self.assertEqual(harness.ping(*target, "--application-id", "game").returncode, 0)
+
+    def test_a_server_that_is_not_believed_has_not_answered(self):
+        other = self.certificates(folder="other")
+        refused = harness.fastnet("ping", f"localhost:{self.server.tls}", "--ca", other.ca)
+        self.assertEqual((refused.returncode, refused.stdout), (3, ""))
+        self.assertIn("same name, other key", refused.stderr)
+
+    def test_a_server_that_does_not_echo_is_measured_all_the_same(self):
+        receiver = harness.Server([harness.program("e2e_bulk"), "receive", self.certs.cert,
+                                   self.certs.key, 1000000])
+        self.addCleanup(receiver.stop)
+        target = [f"localhost:{receiver.tls}", "--ca", self.certs.ca, "--channel", "1", "--count",
+                  "2", "--timeout-ms", "3000"]
+        result = harness.fastnet("ping", *target)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("nothing came back: the server does not echo", result.stdout)
+        self.assertRegex(result.stdout, r"the certificate \(CN=localhost\) is accepted, connected "
+                                        r"over udp after \d+\.\d+ ms, round trip \d+\.\d+ ms")
 
     def test_interrupt_ends_with_the_summary(self):
         client = harness.Process([harness.FASTNET, "ping", f"localhost:{self.server.tls}", "--ca",

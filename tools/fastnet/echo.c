@@ -19,7 +19,7 @@ enum {
 
 typedef struct echo_options {
     uint64_t udp_port, tls_port, peers_max, joins_per_address;
-    const char *certificate, *key, *bind, *advertise;
+    const char *certificate, *key, *bind, *advertise, *application_id;
     bool print, verbose, quiet, spin;
 } echo_options;
 
@@ -78,6 +78,8 @@ static int parse(echo_options *options, int argc, char **argv)
                     "listen on this address only; default: all"),
         OPTION_TEXT("--advertise", "HOST[:PORT]", &options->advertise,
                     "UDP address told to clients, behind a port forwarding"),
+        OPTION_TEXT("--application-id", "ID", &options->application_id,
+                    "clients must have the same; default: none"),
         OPTION_NUMBER("--peers-max", "N", &options->peers_max, 1, 65535,
                       "how many clients at once; default 1024"),
         OPTION_NUMBER("--joins-per-address", "N", &options->joins_per_address, 0, 1000000,
@@ -123,6 +125,7 @@ static FastNetResult create_endpoint(const echo_options *options, FastNetEndpoin
     config.private_key_path = options->key;
     config.bind_address = options->bind;
     config.advertised_address = options->advertise;
+    config.application_id = options->application_id;
     config.peers_max = (uint32_t)options->peers_max;
     config.handshakes_per_address_per_s = (uint32_t)options->joins_per_address;
     config.message_bytes_max = 1 << 20;

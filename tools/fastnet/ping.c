@@ -30,6 +30,8 @@ typedef struct ping_run {
     probe messages;
     FastNetAddress address;
     const char *transport;
+    uint64_t path_rtt_ns; /* the protocol's own measure */
+    FastNetPeerInfo server;
     uint64_t start_ns, end_ns;
     uint64_t due_ns;      /* of the next message */
     uint64_t progress_ns; /* when something last left or came back */
@@ -263,12 +265,25 @@ static void print_json(ping_run *run)
            messages->sent, messages->received, outstanding(run), messages->damaged,
            in_ms(run->end_ns - run->start_ns));
     print_json_rtt(&rtt, messages->received > 0);
+    printf(",\"answered_ms\":%.3f,\"path_rtt_us\":%.3f", in_ms(run->link.answered_ns),
+           (double)run->path_rtt_ns / 1000.0);
     if (run->link.ended) {
         printf(",\"error\":{\"result\":\"%s\",\"text\":", fastnet_result_name(run->link.result));
         print_json_text(run->link.text);
         printf("}");
     }
     printf("}\n");
+}
+
+/* Any server can be asked that far, whether it echoes or not. */
+static void print_what_is_known(const ping_run *run)
+{
+    printf(
+        "nothing came back: the server does not echo, or all of it was lost\n"
+        "known without: the certificate (%s) is accepted, connected over %s after %.3f ms, round "
+        "trip %.3f ms by the protocol's own packets\n",
+        run->server.certificate_subject, run->transport, in_ms(run->link.answered_ns),
+        in_ms(run->path_rtt_ns));
 }
 
 static void print_summary(ping_run *run)
@@ -291,6 +306,8 @@ static void print_summary(ping_run *run)
         printf("rtt min/avg/p50/p99/p999/max = %.3f/%.3f/%.3f/%.3f/%.3f/%.3f ms\n",
                in_ms(rtt.min_ns), in_ms(rtt.avg_ns), in_ms(rtt.p50_ns), in_ms(rtt.p99_ns),
                in_ms(rtt.p999_ns), in_ms(rtt.max_ns));
+    } else {
+        print_what_is_known(run);
     }
 }
 
@@ -299,6 +316,17 @@ static int connect_failed(ping_run *run)
     run->transport = "none";
     if (run->options->json) {
         print_json(run);
+    } else if (run->link.answered_ns > 0) {
+        printf("%s answered over TLS after %.3f ms, and its certificate is %s; UDP was not tried: "
+               "it gave us no session\n",
+               run->options->host, in_ms(run->link.answered_ns),
+               run->options->connect.insecure ? "not checked" : "accepted");
+    }
+    bool other = run->link.result == FASTNET_ERR_VERSION && run->link.answered_ns > 0;
+    if (other) {
+        fprintf(stderr,
+                "fastnet ping: the server of a game has an application id: --application-id "
+                "gives it\n");
     }
     return tool_fail(
         "ping", run->link.result == FASTNET_ERR_ARGUMENT ? TOOL_USAGE : TOOL_UNREACHABLE,
@@ -319,6 +347,12 @@ static void note_path(ping_run *run)
 {
     run->transport = session_transport(&run->link);
     fastnet_peer_address(run->link.endpoint, run->link.peer, &run->address);
+    FastNetPeerStats stats = {.struct_size = sizeof stats};
+    if (fastnet_peer_stats(run->link.endpoint, run->link.peer, &stats) == FASTNET_OK) {
+        run->path_rtt_ns = stats.rtt_ns;
+    }
+    run->server.struct_size = sizeof run->server;
+    fastnet_peer_info(run->link.endpoint, run->link.peer, &run->server);
 }
 
 static int ping(ping_run *run)

@@ -53,6 +53,7 @@ static FastNetResult create(session *self, const session_options *options)
     config.receive_window_bytes = 4 * SESSION_MESSAGE_BYTES_MAX;
     config.handshake_timeout_ms = (uint32_t)options->timeout_ms;
     config.trusted_roots_path = options->ca_path;
+    config.application_id = options->application_id;
     /* Failures come back as events; only the warning about --insecure... is worth a line. */
     config.log = options->insecure ? print_log : NULL;
     FastNetResult result = fastnet_endpoint_create(&config, &self->endpoint);
@@ -81,10 +82,18 @@ static FastNetResult start(session *self, const session_options *options, const 
                                 : refuse(self, result, fastnet_last_error_text(self->endpoint));
 }
 
+/* What only a server says whose certificate was accepted. */
+static bool is_answer(int32_t result)
+{
+    return result == FASTNET_ERR_VERSION || result == FASTNET_ERR_CHANNELS ||
+           result == FASTNET_ERR_FULL || result == FASTNET_ERR_REJECTED;
+}
+
 /* The endpoint itself ends the wait: CONNECTED or ERROR comes within handshake_timeout_ms. */
 static FastNetResult wait_connected(session *self)
 {
     FastNetEvent event;
+    uint64_t start_ns = fastnet_now_ns();
     for (;;) {
         int32_t count = fastnet_poll(self->endpoint, &event, 1, 1000 * 1000);
         if (count < 0) {
@@ -93,7 +102,11 @@ static FastNetResult wait_connected(session *self)
         if (count == 0) {
             continue;
         }
-        if (event.type == FASTNET_EVENT_CONNECTED) {
+        bool connected = event.type == FASTNET_EVENT_CONNECTED;
+        if (connected || is_answer(event.error_code)) {
+            self->answered_ns = fastnet_now_ns() - start_ns;
+        }
+        if (connected) {
             return FASTNET_OK;
         }
         if (event.type == FASTNET_EVENT_ERROR || event.type == FASTNET_EVENT_DISCONNECTED) {

@@ -13,6 +13,7 @@ typedef struct session_options {
     const char *ca_path;
     const char *server_name;
     const char *pin;
+    const char *application_id;
     bool insecure;
     uint64_t timeout_ms;
 } session_options;
@@ -25,6 +26,8 @@ typedef struct session_options {
                     "name the certificate must carry; default: HOST"),                           \
         OPTION_TEXT("--pin", "HEX", &(options)->pin,                                             \
                     "SHA-256 of the server's public key, instead of --ca"),                      \
+        OPTION_TEXT("--application-id", "ID", &(options)->application_id,                        \
+                    "the server's FastNetConfig.application_id; default: none"),                 \
         OPTION_FLAG("--insecure-without-verification", &(options)->insecure,                     \
                     "accept any certificate: anyone on the way can read and change everything"), \
         OPTION_NUMBER("--timeout-ms", "N", &(options)->timeout_ms, 1, 600000,                    \
@@ -36,6 +39,8 @@ typedef struct session {
     FastNetResult result;                  /* why there is none */
     char text[FASTNET_TEXT_BYTES_MAX * 2]; /* the same as a sentence */
     bool ended;                            /* DISCONNECTED came; result and text say why */
+    uint64_t answered_ns; /* how long until CONNECTED, or until the server refused over TLS; 0 = no
+                             answer that we believe */
 } session;
 
 /* Waits until connected. FASTNET_ERR_ARGUMENT: an option's value; anything else but OK: no session.
