@@ -18,6 +18,14 @@ static void default_free(void *user, void *block, size_t size_bytes)
     free(block);
 }
 
+int fn_allocator_check(const FastNetAllocator *allocator, fn_failure *failure)
+{
+    if ((allocator->alloc == NULL) == (allocator->free == NULL))
+        return FASTNET_OK;
+    return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
+                          "allocator has only one of alloc and free; it needs both or none");
+}
+
 fn_memory fn_allocator_memory(const FastNetAllocator *allocator)
 {
     if (allocator->alloc == NULL)

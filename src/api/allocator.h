@@ -13,12 +13,16 @@
 #include <stdint.h>
 
 #include "base/memory.h"
+#include "crypto/failure.h"
 #include "fastnet.h"
 
 enum {
     FN_ALLOCATOR_ALIGNMENT = 16,
     FN_ALLOCATOR_BLOCKS_MAX = 24,
 };
+
+/* ERR_ARGUMENT when it has only one of its two functions. */
+int fn_allocator_check(const FastNetAllocator *allocator, fn_failure *failure);
 
 /* allocator: copied; all zero means malloc and free. */
 fn_memory fn_allocator_memory(const FastNetAllocator *allocator);

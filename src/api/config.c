@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "api/allocator.h"
 #include "api/tuning.h"
 #include "base/bits.h"
 #include "base/text.h"
@@ -158,16 +159,14 @@ static int check_message_fits(const FastNetConfig *given, fn_failure *failure)
 
 static int check_rest(const FastNetConfig *given, fn_failure *failure)
 {
-    const FastNetAllocator *allocator = &given->allocator;
     if (!fn_bits_power_of_two(given->replay_window_packets)) {
         return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
                               "replay_window_packets is %u; it must be a power of two",
                               (unsigned)given->replay_window_packets);
     }
-    if ((allocator->alloc == NULL) != (allocator->free == NULL)) {
-        return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
-                              "allocator has only one of alloc and free; it needs both or none");
-    }
+    int code = fn_allocator_check(&given->allocator, failure);
+    if (code != FASTNET_OK)
+        return code;
     if (given->listen && (given->certificate_path == NULL || given->private_key_path == NULL)) {
         return fn_failure_set(failure, FASTNET_ERR_CERTIFICATE,
                               "%s is NULL; a listening endpoint needs a certificate and its key",

@@ -93,6 +93,56 @@ static void connect_with(const odd_certificate *odd)
 
 enum { DAY_S = 86400 };
 
+/* --- what is wrong with our own certificate --- */
+
+static void keep_line(void *user, int32_t level, const char *line)
+{
+    if (level == FASTNET_LOG_WARNING)
+        snprintf(user, 512, "%s", line);
+}
+
+/* At the start as at a reload: both go through the same function. */
+static void an_expired_certificate_is_a_warning_with_its_path(void **state)
+{
+    (void)state;
+    char warning[512] = "";
+    char certificate[160];
+    char key[160];
+    const char *const name = "localhost";
+    FastNetConfig config;
+    fn_failure failure = {0};
+    fastnet_config_init(&config);
+    config.log = keep_line;
+    config.log_user = warning;
+    test_net *net = test_net_with(&config, NULL);
+    assert_string_equal(warning, "");
+    fn_certificate_pem *pem = malloc(sizeof *pem);
+    const fn_certificate_request request = {
+        .common_name = "localhost",
+        .names = &name,
+        .names_count = 1,
+        .not_before_unix_s = (int64_t)time(NULL) - 2 * DAY_S,
+        .not_after_unix_s = (int64_t)time(NULL) - DAY_S,
+    };
+    assert_int_equal(fn_certificate_create(&request, NULL, pem, &failure), FASTNET_OK);
+    test_path(certificate, sizeof certificate, net->directory, "odd.pem");
+    test_path(key, sizeof key, net->directory, "odd-key.pem");
+    test_write_file(certificate, pem->certificate);
+    test_write_file(key, pem->key);
+    assert_int_equal(fastnet_certificate_reload(net->server, certificate, key), FASTNET_OK);
+    assert_non_null(strstr(warning, "certificate '"));
+    assert_non_null(strstr(warning, "odd.pem': CN=localhost expired on "));
+    /* And what is wrong with the key names the key's file. */
+    assert_int_equal(fastnet_certificate_reload(net->server, certificate, net->key),
+                     FASTNET_ERR_CERTIFICATE);
+    const char *text = fastnet_last_error_text(net->server);
+    assert_non_null(strstr(text, net->key));
+    assert_non_null(strstr(text, "odd.pem"));
+    assert_int_equal(strncmp(text, "private key '", 13), 0);
+    free(pem);
+    test_net_destroy(net);
+}
+
 /* --- whom to believe --- */
 
 static void s1_client_accepts_only_who_it_can_verify(void **state)
@@ -487,6 +537,63 @@ static void request_shows_token_and_is_accepted(void **state)
     test_net_destroy(net);
 }
 
+/* Both sides' memory, looked at when it is given back. */
+typedef struct watched_memory {
+    const uint8_t *secret;
+    size_t secret_bytes;
+    unsigned found;
+} watched_memory;
+
+static void *watched_alloc(void *user, size_t size_bytes, size_t alignment)
+{
+    (void)user;
+    (void)alignment;
+    return calloc(1, size_bytes);
+}
+
+static void watched_free(void *user, void *block, size_t size_bytes)
+{
+    watched_memory *memory = user;
+    for (size_t at = 0; at + memory->secret_bytes <= size_bytes; at++)
+        if (memcmp((uint8_t *)block + at, memory->secret, memory->secret_bytes) == 0) {
+            memory->found++;
+            break;
+        }
+    free(block);
+}
+
+/* Accepted, and rejected; the client's copy and the server's. */
+static void copies_of_a_token_are_erased(void **state)
+{
+    (void)state;
+    static const uint8_t token[] = "only the two of us know this token";
+    watched_memory memory = {token, sizeof token, 0};
+    FastNetConfig server = asking();
+    FastNetConfig client;
+    fastnet_config_init(&client);
+    server.allocator = (FastNetAllocator){&memory, watched_alloc, watched_free};
+    client.allocator = server.allocator;
+    FastNetConnectOptions options = no_options();
+    options.token = token;
+    options.token_bytes = sizeof token;
+    test_net *net = test_net_with(&server, &client);
+    for (int accepted = 0; accepted < 2; accepted++) {
+        test_forget_events(net);
+        test_connect_to(net, net->client, "127.0.0.1", &options);
+        const FastNetEvent *request = test_await(net, net->server, FASTNET_EVENT_CONNECT_REQUEST);
+        assert_memory_equal(request->data, token, sizeof token);
+        if (accepted) {
+            assert_int_equal(fastnet_accept(net->server, request->peer_id), FASTNET_OK);
+            test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+        } else {
+            assert_int_equal(fastnet_reject(net->server, request->peer_id, 1, "no"), FASTNET_OK);
+            test_await(net, net->client, FASTNET_EVENT_ERROR);
+        }
+    }
+    test_net_destroy(net);
+    assert_int_equal(memory.found, 0);
+}
+
 static void rejected_client_learns_code_and_text(void **state)
 {
     (void)state;
@@ -538,6 +645,7 @@ static void cancelled_connect_is_not_mentioned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_expired_certificate_is_a_warning_with_its_path),
         cmocka_unit_test(s1_client_accepts_only_who_it_can_verify),
         cmocka_unit_test(s1_another_authority_is_not_believed),
         cmocka_unit_test(pin_replaces_chain_and_name),
@@ -556,6 +664,7 @@ int main(void)
         cmocka_unit_test(channel_tables_must_agree),
         cmocka_unit_test(full_server_says_so),
         cmocka_unit_test(peers_max_limits_connects),
+        cmocka_unit_test(copies_of_a_token_are_erased),
         cmocka_unit_test(request_shows_token_and_is_accepted),
         cmocka_unit_test(rejected_client_learns_code_and_text),
         cmocka_unit_test(undecided_request_is_rejected_after_its_deadline),

@@ -189,12 +189,10 @@ int fn_endpoint_memory(const FastNetConfig *config, fn_memory *memory, fn_failur
     if (config->struct_size >= offsetof(FastNetConfig, socket) &&
         config->struct_size <= FN_CONFIG_STRUCT_BYTES_MAX)
         allocator = config->allocator;
-    if ((allocator.alloc == NULL) != (allocator.free == NULL)) {
-        return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
-                              "allocator has only one of alloc and free; it needs both or none");
-    }
-    *memory = fn_allocator_memory(&allocator);
-    return FASTNET_OK;
+    int code = fn_allocator_check(&allocator, failure);
+    if (code == FASTNET_OK)
+        *memory = fn_allocator_memory(&allocator);
+    return code;
 }
 
 /* The config is large: it is read into the endpoint's own memory. */
