@@ -288,7 +288,8 @@ typedef struct FastNetConfig {
                                 keeps the whole path of a packet in the caches (100 is good). For
                                 low rates; costs CPU and 300 KiB */
     uint32_t udp_timeout_ms; /* 1500: a client that heard nothing over UDP for so long connects over
-                                TCP (TLS) instead; a session that runs moves there by itself */
+                                TCP (TLS) instead, at once where the system sends no UDP; a session
+                                that runs moves there by itself */
     int32_t transport;  /* FASTNET_TRANSPORT_NONE: UDP, and TCP while UDP is blocked; _UDP: never
                            TCP; _TCP: nothing is sent over UDP (tests, debugging) */
     bool keep_tls_warm; /* keep a TLS connection open beside UDP: moving to TCP then takes one round

@@ -5,6 +5,7 @@
 #include "api/endpoint.h"
 #include "api/session.h"
 #include "api/tuning.h"
+#include "api/unsent.h"
 #include "base/bytes.h"
 
 /* A slow application must not keep the socket unread for longer than this. */
@@ -173,8 +174,11 @@ int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote)
     if (given->listen || given->peers_max > 1)
         return FASTNET_OK;
     int code = connect_anew(endpoint, remote, &error);
-    return code == FASTNET_OK ? code
-                              : fn_report_error(&endpoint->report, FN_LOG_ERROR, code, error.text);
+    if (code == FASTNET_OK)
+        return code;
+    bool tcp_will_do = endpoint->datagrams.open && given->transport != FASTNET_TRANSPORT_UDP;
+    fn_report_error(&endpoint->report, tcp_will_do ? FN_LOG_INFO : FN_LOG_ERROR, code, error.text);
+    return tcp_will_do ? FASTNET_OK : code;
 }
 
 void fn_datagrams_renew(FastNetEndpoint *endpoint)
@@ -188,9 +192,10 @@ void fn_datagrams_renew(FastNetEndpoint *endpoint)
     if (code == FASTNET_OK)
         return;
     fn_report_error(&endpoint->report, FN_LOG_WARNING, code, error.text);
-    /* No descriptor, or no route right now: the next attempt finds what to connect to. */
+    /* No descriptor right now: the next attempt finds what to connect to. No route: the socket goes
+     * on unconnected, and follows the routes by itself. */
     datagrams->remote = remote;
-    datagrams->connected = true;
+    datagrams->connected = !datagrams->open;
 }
 
 fn_udp_counters fn_datagrams_counters(const FastNetEndpoint *endpoint)
@@ -437,28 +442,12 @@ void fn_datagrams_unblock(FastNetEndpoint *endpoint)
         set_write_interest(endpoint, false);
 }
 
-static void too_big(FastNetEndpoint *endpoint, const fn_send_slot *slot, uint32_t bytes)
+static void unsent(FastNetEndpoint *endpoint, const fn_send_slot *slot, fn_datagram *datagram)
 {
     fn_peer *peer = fn_peer_find_any(endpoint, slot->peer);
-    if (peer == NULL || peer->conn == NULL)
-        return;
-    fn_conn_path_too_big(peer->conn, slot->path, bytes);
-    fn_peer_touch(endpoint, peer);
-}
-
-/* Moves what the socket did not take to the front: batch and slots keep their buffers apart. */
-static void keep_from(fn_datagrams *datagrams, uint32_t first)
-{
-    uint32_t kept = datagrams->outbound_count - first;
-    for (uint32_t i = 0; first > 0 && i < kept; i++) {
-        fn_send_slot slot = datagrams->outbound[i];
-        fn_datagram entry = datagrams->batch[i];
-        datagrams->outbound[i] = datagrams->outbound[first + i];
-        datagrams->batch[i] = datagrams->batch[first + i];
-        datagrams->outbound[first + i] = slot;
-        datagrams->batch[first + i] = entry;
-    }
-    datagrams->outbound_count = kept;
+    if (peer != NULL && peer->conn != NULL &&
+        fn_unsent_handle(&endpoint->platform, peer, slot->path, datagram))
+        fn_peer_touch(endpoint, peer);
 }
 
 static void send_batch(FastNetEndpoint *endpoint)
@@ -477,10 +466,10 @@ static void send_batch(FastNetEndpoint *endpoint)
     }
     datagrams->awaits = false;
     for (; done < count && datagrams->batch[done].outcome != FN_UDP_WOULD_BLOCK; done++) {
-        if (datagrams->batch[done].outcome == FN_UDP_TOO_BIG)
-            too_big(endpoint, &datagrams->outbound[done], datagrams->batch[done].length);
+        if (datagrams->batch[done].outcome != FN_UDP_SENT)
+            unsent(endpoint, &datagrams->outbound[done], &datagrams->batch[done]);
     }
-    keep_from(datagrams, done);
+    fn_unsent_keep(datagrams, done);
     if (done < count)
         set_write_interest(endpoint, true);
 }
@@ -500,8 +489,10 @@ fn_send_slot *fn_datagrams_slot(FastNetEndpoint *endpoint)
 static void commit(fn_datagrams *datagrams, const fn_send_slot *slot, const fn_address *to,
                    const fn_address *source, size_t bytes)
 {
-    datagrams->batch[datagrams->outbound_count++] = (fn_datagram){
-        .address = *to, .source = source, .data = slot->data, .length = (uint32_t)bytes};
+    fn_datagram *entry = &datagrams->batch[datagrams->outbound_count++];
+    *entry = (fn_datagram){.address = *to, .source = source, .data = slot->data};
+    entry->length = (uint32_t)bytes;
+    entry->alone = slot->alone;
 }
 
 void fn_datagrams_commit(FastNetEndpoint *endpoint, fn_send_slot *slot, const fn_peer *peer,
@@ -512,6 +503,7 @@ void fn_datagrams_commit(FastNetEndpoint *endpoint, fn_send_slot *slot, const fn
     const fn_address *source = (peer->path_sourced >> path & 1u) != 0 ? &peer->source : NULL;
     slot->peer = peer->id;
     slot->path = path;
+    slot->alone = fn_unsent_leaves_alone(endpoint, peer, path);
     if (datagrams->bad_link != NULL)
         fn_bad_link_put(datagrams->bad_link, endpoint->now_ns, to, source, slot->data,
                         (uint32_t)bytes);
@@ -528,6 +520,7 @@ static void send_held_back(FastNetEndpoint *endpoint, uint64_t now_ns)
            (slot = fn_datagrams_slot(endpoint)) != NULL) {
         item = fn_bad_link_take(datagrams->bad_link, now_ns);
         slot->peer = 0;
+        slot->alone = false;
         memcpy(slot->data, item->data, item->bytes);
         commit(datagrams, slot, &item->to, item->source, item->bytes);
     }

@@ -36,6 +36,7 @@ typedef struct fn_send_slot {
     uint8_t *data;
     FastNetPeerId peer;
     uint8_t path;
+    bool alone; /* never in one send with others */
 } fn_send_slot;
 
 typedef struct fn_datagrams {
@@ -75,7 +76,9 @@ int fn_datagrams_open(FastNetEndpoint *endpoint, fn_failure *failure);
 void fn_datagrams_close(FastNetEndpoint *endpoint);
 
 /* A client's session to that address is about to begin. An endpoint with one single peer that does
- * not listen connects its socket to it: the kernel then filters, and calls are cheaper. */
+ * not listen connects its socket to it: the kernel then filters, and calls are cheaper. Where the
+ * system knows no way there the socket stays unconnected, unless UDP is all that there may be: a
+ * session has TCP, too. */
 int fn_datagrams_prepare(FastNetEndpoint *endpoint, const fn_address *remote);
 
 /* Somebody will wait for the poller: it must know the socket. What poller's add fails with. */

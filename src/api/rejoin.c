@@ -260,7 +260,7 @@ void fn_rejoin_look(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
     if (busy || now_ns < rejoin->next_ns || !listens(endpoint, now_ns) ||
         (!wants && !fn_conn_is_unheard(peer->conn, now_ns)))
         return;
-    if (fn_conn_get_state(peer->conn) != FN_CONN_VALIDATING)
+    if (fn_conn_is_unheard(peer->conn, now_ns))
         fn_datagrams_renew(endpoint);
     if (!wants)
         rejoin->next_ns = now_ns + RENEW_PAUSE_NS;

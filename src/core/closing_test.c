@@ -221,7 +221,7 @@ static void whoever_lingers_takes_in_what_still_comes(void **state)
 static void a_violation_is_told_once_and_also_ends_lingering(void **state)
 {
     (void)state;
-    static const uint8_t bad[] = {0x08};
+    static const uint8_t bad[] = {0x0f};
     for (int lingering = 0; lingering < 2; lingering++) {
         counts all;
         conn_link link;
@@ -251,7 +251,7 @@ static void a_violation_is_told_once_and_also_ends_lingering(void **state)
 static void closed_is_the_last_word(void **state)
 {
     (void)state;
-    static const uint8_t bad[] = {0x08};
+    static const uint8_t bad[] = {0x0f};
     static uint8_t buffer[PAIR_DATAGRAM_BYTES];
     counts all;
     conn_link link;
@@ -424,7 +424,7 @@ static void close_by_the_other_side(conn_link *link)
 static void breach_by_the_other_side(conn_link *link)
 {
     static uint8_t buffer[PAIR_DATAGRAM_BYTES];
-    static const uint8_t bad[] = {0x08};
+    static const uint8_t bad[] = {0x0f};
     forge_send(&link->pair, PAIR_CLIENT, bad, sizeof bad, buffer);
 }
 

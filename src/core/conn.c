@@ -279,6 +279,8 @@ void fn_conn_path_too_big(fn_conn *conn, uint8_t path, size_t bytes)
     /* What is not even smaller the next time would be refused again at once, and so on. */
     if (bytes > fn_mtu_current(mtu))
         fn_loss_abandon_refused(conn, path, bytes, conn->quiet_ns);
+    else if (bytes <= FN_MTU_BASE_BYTES)
+        fn_useless_path_found(conn, path);
 }
 
 uint8_t fn_conn_path(const fn_conn *conn)

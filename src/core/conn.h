@@ -129,6 +129,13 @@ fn_conn_received fn_conn_receive(fn_conn *conn, uint64_t now_ns, uint8_t *path, 
 size_t fn_conn_transmit(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity,
                         uint8_t *path);
 
+/* What transmit wrote last must leave in a send of its own: it is to get through where bursts that
+ * leave in one piece may vanish. */
+bool fn_conn_leaves_alone(const fn_conn *conn);
+
+/* They do vanish on that path: nothing is to leave in one piece to its address any more. */
+bool fn_conn_path_is_plain(const fn_conn *conn, uint8_t path);
+
 /* False: transmit would write nothing now, so it need not be asked. Cheaper than asking. */
 bool fn_conn_has_more(fn_conn *conn, uint64_t now_ns);
 
@@ -188,6 +195,10 @@ void fn_conn_set_rate_max(fn_conn *conn, uint64_t bytes_per_s);
  * it carried goes again in smaller ones. Once for each datagram that was refused. */
 void fn_conn_path_too_big(fn_conn *conn, uint8_t path, size_t bytes);
 
+/* The system sends nothing on that path: no route, no permission. A client wants a stream at once.
+ */
+void fn_conn_path_unsendable(fn_conn *conn, uint8_t path);
+
 /* A client wants to go on over a new local socket or remote address: opens a candidate and
  * challenges it. Returns its id, or -1 when all slots hold validated paths in use. */
 int fn_conn_path_add(fn_conn *conn, uint64_t now_ns);
@@ -199,7 +210,8 @@ int fn_conn_path_add(fn_conn *conn, uint64_t now_ns);
  */
 
 /* A client asks its owner for a stream: nothing came back over UDP in time, or nothing of what it
- * sent was acknowledged for three probe timeouts, and at least a second, and it has none. */
+ * sent was acknowledged for three probe timeouts, and at least a second, or the UDP path is useless
+ * (it does not carry 1200 bytes, or the system sends nothing on it), and it has none. */
 bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns);
 
 /* Nothing that a client sends over UDP is acknowledged any more, whether or not it may have a

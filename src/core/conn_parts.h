@@ -3,7 +3,9 @@
  *
  *   packet_in    a datagram becomes frames, frames become state
  *   packet_out   state becomes a datagram
+ *   permission   what may leave now
  *   loss         acknowledgements, loss, probe timeouts
+ *   useless_path one that does not carry 1200 bytes, bursts or anything
  *   timers       deadlines
  *   report       what the owner is told
  *   closing      how it ends
@@ -111,6 +113,8 @@ struct fn_conn {
     uint64_t reprobe_ns;   /* client on a stream: pause before UDP is asked again */
     uint64_t asked_ns;     /* loss.unanswered_ns when the path was asked whether it is alive */
     bool ping_due;
+    bool met;               /* the other side is connected, too */
+    bool alone;             /* what transmit wrote last must leave by itself */
     bool muted;             /* the application has disconnected: nothing is reported any more */
     bool connected_pending; /* events that wait for room */
     bool path_pending;
@@ -140,6 +144,8 @@ static inline fn_send_outcome fn_conn_outcome(fn_conn *conn)
 }
 
 enum {
+    FN_CONN_PROBES = 2, /* packets that may leave after a probe timeout; from the second timeout in
+                           a row on a small one goes before them: it passes where these may not */
     FN_CONN_FIRST_CREDIT_BYTES =
         4 * FN_PATH_FIRST_BYTES /* a client may challenge its server so often */
 };
@@ -180,9 +186,30 @@ void fn_report_drop_notices(fn_conn *conn);
 /* Something waits, and there is room. */
 bool fn_report_waiting(const fn_conn *conn);
 
+/* --- permission.c --- */
+
+typedef enum fn_permission {
+    FN_MAY_SEND_NOTHING,   /* but acknowledgements and control */
+    FN_MAY_SEND_REAL_TIME, /* the rate floor has credit */
+    FN_MAY_SEND_ALL
+} fn_permission;
+
+/* What rate cap, window, pacer and rate floor let leave now; if not all, pace_at_ns says when. */
+fn_permission fn_permission_now(fn_conn *conn, fn_path *path, size_t bytes, uint64_t now_ns);
+
+/* --- useless_path.c --- */
+
+/* That path does not carry 1200 bytes: a client leaves it, a server tells its client to. */
+void fn_useless_path_found(fn_conn *conn, uint8_t path);
+/* A server's telling was lost. */
+void fn_useless_path_say(fn_conn *conn, uint8_t path);
+/* The other side says so about the path that this came on. */
+void fn_useless_path_told(fn_conn *conn, uint8_t path);
+
 /* --- stream_path.c --- */
 
-/* When a client begins to want a stream; FN_NEVER. */
+/* When a client begins to want a stream, or it is certain that the path in use has a black hole;
+ * FN_NEVER. */
 uint64_t fn_stream_path_deadline(const fn_conn *conn);
 /* A client goes over to a stream that it has when UDP is silent, and there goes on asking UDP, with
  * pauses that double. */

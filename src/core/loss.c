@@ -3,7 +3,6 @@
 
 enum {
     PACKET_THRESHOLD = 3, /* RFC 9002 §6.1.1 */
-    PROBES_PER_TIMEOUT = 2,
     RECENT_PACKETS_MAX = 512,
     ROOM_PACKETS = 32, /* made at once */
     SPAN_PACKETS = 256 /* below the largest acknowledged: what is older is lost on any path */
@@ -60,9 +59,63 @@ static void note_lost(fn_conn *conn, const fn_sent_note *note)
     case FN_FRAME_BLOCKED:
         fn_flow_on_blocked_lost(&conn->flow, note->value);
         return;
+    case FN_FRAME_PATH_TOO_SMALL:
+        fn_useless_path_say(conn, (uint8_t)note->value);
+        return;
     default:
         return;
     }
+}
+
+/* --- what tells of the path --- */
+
+/* The system may have sent both in one piece. */
+static bool left_together(const fn_sent_packet *first, const fn_sent_packet *next)
+{
+    return first != NULL && next != NULL && first->path == next->path &&
+           first->time_ns == next->time_ns && first->bytes >= next->bytes && !first->alone &&
+           !next->alone && first->state != FN_SENT_SKIPPED && next->state != FN_SENT_SKIPPED;
+}
+
+static void burst_acked(fn_conn *conn, uint64_t number, const fn_sent_packet *packet)
+{
+    if (left_together(fn_sent_at(&conn->sent, number - 1), packet) ||
+        left_together(packet, fn_sent_at(&conn->sent, number + 1)))
+        fn_black_hole_on_burst_acked(&conn->paths[packet->path].hole);
+}
+
+static void burst_lost(fn_conn *conn, uint64_t number, const fn_sent_packet *packet)
+{
+    fn_black_hole *hole = &conn->paths[packet->path].hole;
+    const fn_sent_packet *before = fn_sent_at(&conn->sent, number - 1);
+    const fn_sent_packet *after = fn_sent_at(&conn->sent, number + 1);
+    bool with_before = left_together(before, packet);
+    bool with_after = left_together(packet, after);
+    if ((with_before && before->state == FN_SENT_DONE) ||
+        (with_after && after->state == FN_SENT_DONE))
+        fn_black_hole_on_burst_acked(hole);
+    else if (with_before || with_after)
+        fn_black_hole_on_burst_lost(hole);
+}
+
+/* A client may have been told by the other side, which is not disproved by what it sends itself. */
+static void size_acked(const fn_conn *conn, fn_path *path)
+{
+    fn_path_stop_asking(path);
+    path->useless &= conn->config.is_client;
+}
+
+/* Candidates are being asked anyway, and so is a server that is not connected yet. */
+static void size_lost(fn_conn *conn, uint64_t number, const fn_sent_packet *packet, uint64_t now_ns)
+{
+    fn_path *path = &conn->paths[packet->path];
+    uint64_t largest_acked = path->largest_acked == FN_SEQ_NONE ? 0 : path->largest_acked;
+    if (path->stream || path->state != FN_PATH_VALIDATED || !conn->met)
+        return;
+    if (fn_black_hole_on_lost(&path->hole, number, packet->bytes, largest_acked))
+        fn_path_ask(path, now_ns);
+    if (!packet->alone)
+        burst_lost(conn, number, packet);
 }
 
 /* --- acknowledged --- */
@@ -76,6 +129,10 @@ static void packet_acked(fn_conn *conn, uint64_t number, fn_sent_packet *packet,
         fn_congestion_on_acked(&path->congestion, packet->bytes, packet->time_ns,
                                path->rtt.smoothed_ns, now_ns);
     fn_mtu_on_acked(&path->mtu, number, packet->bytes, now_ns);
+    if (fn_black_hole_on_acked(&path->hole, number, packet->bytes))
+        size_acked(conn, path);
+    if (path->hole.burst_lost > 0 && !packet->alone)
+        burst_acked(conn, number, packet);
     fn_send_keys_on_acked(&conn->send_keys, number);
     for (uint32_t i = 0; i < packet->note_count; i++)
         note_acked(conn, fn_sent_note_at(packet, i));
@@ -153,6 +210,7 @@ static void packet_gone(fn_conn *conn, uint64_t number, fn_sent_packet *packet, 
     uint64_t counted_bytes = packet->counted ? packet->bytes : 0;
     if (congestion && !probe) {
         fn_congestion_on_lost(&path->congestion, counted_bytes, packet->time_ns, now_ns);
+        size_lost(conn, number, packet, now_ns);
         conn->counters.lost_packets++;
         count_recent(&conn->loss);
     } else {
@@ -284,8 +342,8 @@ uint64_t fn_loss_deadline(const fn_conn *conn)
 static void requeue_oldest(fn_conn *conn)
 {
     uint32_t packets = 0;
-    for (uint64_t number = conn->sent.base;
-         number < conn->sent.next && packets < PROBES_PER_TIMEOUT; number++) {
+    for (uint64_t number = conn->sent.base; number < conn->sent.next && packets < FN_CONN_PROBES;
+         number++) {
         fn_sent_packet *packet = fn_sent_at(&conn->sent, number);
         if (packet->state != FN_SENT_OUT || !packet->arms)
             continue;
@@ -311,7 +369,7 @@ void fn_loss_tick(fn_conn *conn, uint64_t now_ns)
         return;
     }
     conn->loss.backoff++;
-    conn->loss.probes_due = PROBES_PER_TIMEOUT;
+    conn->loss.probes_due = FN_CONN_PROBES + (conn->loss.backoff > 1 ? 1 : 0);
     conn->counters.probes++;
     conn->ping_due = true;
     requeue_oldest(conn);

@@ -85,6 +85,15 @@ static void on_message(fn_conn *conn, packet_in *packet, const fn_message_frame 
 
 /* --- other frames --- */
 
+/* Until it is connected the other side says nothing but what belongs to paths. */
+static void on_met(fn_conn *conn)
+{
+    fn_path *path = fn_conn_active_path(conn);
+    conn->met = true;
+    if (path != NULL)
+        fn_path_stop_asking(path);
+}
+
 /* Each costs a walk over the ledger: a datagram has room for one. */
 static void on_ack(fn_conn *conn, packet_in *packet, const fn_ack_frame *ack)
 {
@@ -104,6 +113,10 @@ static void on_response(fn_conn *conn, packet_in *packet, uint64_t data)
         fn_min_u32(conn->config.datagram_bytes_max, conn->config.limits.send_datagram_bytes_max);
     if (path->state != FN_PATH_UNUSED && fn_path_answered(path, data, bytes_max, packet->now_ns))
         fn_conn_on_validated(conn, packet->path, packet->now_ns);
+    /* A server has to be asked until it is connected, too: what it may send until then depends on
+     * how much it gets. */
+    if (conn->config.is_client && !conn->met && path->state == FN_PATH_VALIDATED)
+        fn_path_ask_later(path, packet->now_ns);
 }
 
 static void on_challenge(fn_conn *conn, packet_in *packet, uint64_t data)
@@ -117,6 +130,8 @@ static void on_challenge(fn_conn *conn, packet_in *packet, uint64_t data)
 
 static void on_frame(fn_conn *conn, packet_in *packet, const fn_frame *frame)
 {
+    if (!conn->met && (frame->type == FN_FRAME_PING || frame->type == FN_FRAME_MESSAGE))
+        on_met(conn);
     switch (frame->type) {
     case FN_FRAME_PADDING:
         return;
@@ -140,6 +155,10 @@ static void on_frame(fn_conn *conn, packet_in *packet, const fn_frame *frame)
     case FN_FRAME_BLOCKED:
         raise_class(packet, FN_ACK_USUAL);
         fn_flow_on_blocked(&conn->flow, frame->as.credit);
+        return;
+    case FN_FRAME_PATH_TOO_SMALL:
+        raise_class(packet, FN_ACK_USUAL);
+        fn_useless_path_told(conn, packet->path);
         return;
     case FN_FRAME_CLOSE:
         fn_closing_on_frame(conn, packet->now_ns, &frame->as.close);

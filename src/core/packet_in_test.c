@@ -55,7 +55,7 @@ typedef struct hostile {
     }
 
 static const hostile table[] = {
-    {"unknown type", FN_CLOSE_FRAME, {BYTES(0x08)}},
+    {"unknown type", FN_CLOSE_FRAME, {BYTES(0x0f)}},
     {"unknown type 0x14", FN_CLOSE_FRAME, {BYTES(0x14, 0, 0, 0)}},
     {"short ping", FN_CLOSE_FRAME, {BYTES(0x01, 1, 2, 3)}},
     {"long varint", FN_CLOSE_FRAME, {BYTES(0x05, 0x40, 0x01)}},

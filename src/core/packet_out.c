@@ -6,8 +6,8 @@
 enum {
     SKIP_PACKETS_MAX = 512, /* between numbers never sent, half of it on average: RFC 9000 §21.4 */
     ACKS_ONLY_MAX = 32,     /* then one asks for an ack, so that old ranges can be forgotten */
-    PADDED_BY_CLIENT = 4,   /* challenges of a path */
     CLOSES = 3,             /* said while nobody acknowledges one */
+    SMALL_BYTES = 256,      /* of the probe that has to pass everywhere */
     RECORDS_PER_PACKET = 2, /* itself, and a skipped number after it */
     ACK_BYTES_MAX = 96 /* so that a unit still fits behind it, with a ping and credit, into 1200 */
 };
@@ -27,6 +27,7 @@ typedef struct packet_out {
     bool real_time_only; /* no messages in it but those that the rate floor carries */
     bool has_messages;
     bool has_ack;
+    bool repeats; /* something in it was sent before */
 } packet_out;
 
 /* --- begin, note, finish --- */
@@ -60,6 +61,7 @@ static bool begin(packet_out *packet, fn_conn *conn, uint8_t path_id, uint64_t n
     size_t frames_bytes = capacity - header_bytes - FN_WIRE_TAG_BYTES;
     packet->writer = fn_writer_make(out + header_bytes, frames_bytes);
     packet->record->path = path_id;
+    packet->record->alone = packet->path->hole.plain;
     return true;
 }
 
@@ -125,6 +127,7 @@ static size_t finish(packet_out *packet)
                       packet->datagram + packet->header_bytes, frames_bytes);
     size_t bytes = packet->header_bytes + frames_bytes + FN_WIRE_TAG_BYTES;
     account(packet, bytes);
+    conn->alone = packet->record->alone;
     if (conn->skip_in-- == 0)
         skip_number(conn);
     return bytes;
@@ -259,6 +262,7 @@ static bool write_run(packet_out *packet, fn_channel *channel, fn_send_run *run)
     count_message(packet, run, frame.bytes);
     asks_for_ack(packet, kept);
     packet->has_messages = true;
+    packet->repeats |= run->again;
     /* What goes before the game's stream takes nothing from the floor that carries it. */
     packet->real_time_only &= channel->real_time && !run->again && !conn->channels.out_of_turn;
     fn_send_queue_take(&channel->send, &conn->store, run);
@@ -283,37 +287,6 @@ static void write_messages(packet_out *packet, bool real_time_only)
 }
 
 /* --- what may leave --- */
-
-typedef enum permission {
-    MAY_NOTHING,   /* but acknowledgements and control */
-    MAY_REAL_TIME, /* the rate floor has credit */
-    MAY_ALL
-} permission;
-
-static bool rate_allows(const fn_conn *conn, size_t bytes, uint64_t now_ns)
-{
-    return !conn->rate_capped || fn_bucket_allows(&conn->rate_max, bytes, now_ns);
-}
-
-static permission permitted(fn_conn *conn, fn_path *path, size_t bytes, uint64_t now_ns)
-{
-    if (!rate_allows(conn, bytes, now_ns)) {
-        conn->pace_at_ns = fn_bucket_deadline(&conn->rate_max, bytes, now_ns);
-        return MAY_NOTHING;
-    }
-    if (conn->loss.probes_due > 0 || path->stream)
-        return MAY_ALL;
-    conn->window_full = fn_congestion_room(&path->congestion) == 0;
-    if (!conn->window_full && fn_pacer_can_send(&path->pacer, bytes, now_ns))
-        return MAY_ALL;
-    if (!conn->window_full)
-        conn->pace_at_ns = fn_pacer_deadline(&path->pacer, bytes, now_ns);
-    if (fn_rate_floor_allows(&conn->rate_floor, bytes, now_ns))
-        return MAY_REAL_TIME;
-    uint64_t floor_at_ns = fn_rate_floor_deadline(&conn->rate_floor, bytes, now_ns);
-    conn->pace_at_ns = fn_min_u64(conn->pace_at_ns, floor_at_ns);
-    return MAY_NOTHING;
-}
 
 /* What the floor carries is not counted, so that a game's own stream never fills the window. */
 static void charge(packet_out *packet)
@@ -347,12 +320,14 @@ static size_t datagram_capacity(const fn_conn *conn, const fn_path *path, size_t
     if (path->stream)
         return bytes;
     /* After a probe timeout: the path may have shrunk, core/mtu.h wants to see small ones pass. */
+    if (conn->loss.probes_due > FN_CONN_PROBES)
+        return fn_min_size(bytes, SMALL_BYTES);
     if (conn->loss.probes_due > 0)
         return fn_min_size(bytes, FN_MTU_BASE_BYTES);
     return fn_min_size(bytes, fn_mtu_current(&path->mtu));
 }
 
-static void write_data(packet_out *packet, permission may)
+static void write_data(packet_out *packet, fn_permission may)
 {
     fn_conn *conn = packet->conn;
     if (fn_ack_rides(&conn->acks, packet->now_ns))
@@ -360,8 +335,8 @@ static void write_data(packet_out *packet, permission may)
     if (conn->ping_due)
         write_ping(packet);
     write_flow(packet);
-    if (may != MAY_NOTHING)
-        write_messages(packet, may == MAY_REAL_TIME);
+    if (may != FN_MAY_SEND_NOTHING)
+        write_messages(packet, may == FN_MAY_SEND_REAL_TIME);
     write_flow(packet); /* BLOCKED, when the messages ran into the end of their credit */
     bool something = packet->record->eliciting;
     if (something && packet->now_ns >= conn->clock_at_ns)
@@ -377,8 +352,8 @@ static size_t data_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t c
     if ((!has_queued(conn) && !wants_control(conn, now_ns)) || (path->stream && !path->writable))
         return 0;
     size_t bytes_max = datagram_capacity(conn, path, capacity);
-    permission may = permitted(conn, path, bytes_max, now_ns);
-    if (may == MAY_NOTHING && !wants_control(conn, now_ns))
+    fn_permission may = fn_permission_now(conn, path, bytes_max, now_ns);
+    if (may == FN_MAY_SEND_NOTHING && !wants_control(conn, now_ns))
         return 0;
     packet_out packet;
     if (!begin(&packet, conn, conn->active, now_ns, out, bytes_max))
@@ -393,6 +368,9 @@ static size_t data_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t c
     commit_ack(&packet);
     charge(&packet);
     conn->counters.acks_only += ack_only;
+    /* Where bursts vanish, what is to get through leaves by itself. */
+    packet.record->alone |=
+        conn->loss.probes_due > 0 || (packet.repeats && path->hole.burst_lost > 0);
     if (conn->loss.probes_due > 0 && packet.record->eliciting)
         conn->loss.probes_due--;
     return finish(&packet);
@@ -400,7 +378,7 @@ static size_t data_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t c
 
 /* --- other packets --- */
 
-/* Challenges and responses; before the session is connected also acks and a ping. */
+/* Challenges and responses, padded; before the session is connected also acks and a ping. */
 static size_t path_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8_t *out,
                           size_t capacity)
 {
@@ -408,9 +386,12 @@ static size_t path_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8
     bool challenge = fn_path_challenge_due(path, now_ns);
     size_t bytes_max = fn_min_size(capacity, FN_PATH_FIRST_BYTES);
     uint64_t allowance = fn_path_allowance(path);
+    if (conn->config.is_client && challenge) /* bounded by its pauses: a way back never runs dry */
+        allowance = fn_max_u64(allowance, FN_PATH_FIRST_BYTES);
     if ((!challenge && !path->owes) || (path->stream && !path->writable))
         return 0;
-    if (allowance < FN_WIRE_OVERHEAD_BYTES_MAX + 2 * FN_FRAME_PATH_BYTES) {
+    if (allowance <
+        fn_path_credit_wanted(conn->config.is_client || conn->state == FN_CONN_VALIDATING)) {
         if (challenge) /* goes unsaid, and unanswered; the next one comes at its time */
             fn_path_challenge(path, conn->shared.random, now_ns);
         return 0;
@@ -437,9 +418,24 @@ static size_t path_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8
         fn_frame_write_ping(&packet.writer, now_ns);
         asks_for_ack(&packet, false); /* the challenge has a timer of its own */
     }
-    /* The first ones show that large ones pass; the rest has to do with what may still be sent. */
-    if (challenge && path->challenges_sent <= (conn->config.is_client ? PADDED_BY_CLIENT : 1))
+    if (!path->stream)
         pad(&packet, bytes_max);
+    packet.record->alone = true;
+    return finish(&packet);
+}
+
+/* By itself, because nothing large would get through. */
+static size_t too_small_packet(fn_conn *conn, uint8_t path_id, uint64_t now_ns, uint8_t *out)
+{
+    fn_path *path = &conn->paths[path_id];
+    packet_out packet;
+    if (!path->says_small || !begin(&packet, conn, path_id, now_ns, out, SMALL_BYTES))
+        return 0;
+    path->says_small = false;
+    note(&packet, &(fn_sent_note){.type = FN_FRAME_PATH_TOO_SMALL, .value = path_id});
+    fn_frame_write_path_too_small(&packet.writer);
+    asks_for_ack(&packet, true);
+    packet.record->alone = true;
     return finish(&packet);
 }
 
@@ -447,7 +443,9 @@ static size_t path_packets(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t 
                            uint8_t *path_id)
 {
     for (uint32_t i = 0; i < conn->paths_used; i++) {
-        size_t bytes = path_packet(conn, (uint8_t)i, now_ns, out, capacity);
+        size_t bytes = too_small_packet(conn, (uint8_t)i, now_ns, out);
+        if (bytes == 0)
+            bytes = path_packet(conn, (uint8_t)i, now_ns, out, capacity);
         if (bytes > 0) {
             *path_id = (uint8_t)i;
             return bytes;
@@ -471,6 +469,7 @@ static size_t mtu_probe(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t cap
     pad(&packet, size);
     packet.record->arms = false; /* its loss is told by what is sent after it */
     packet.record->counted = true;
+    packet.record->alone = true;
     fn_mtu_probe_sent(&path->mtu, packet.number, size);
     return finish(&packet);
 }
@@ -518,7 +517,8 @@ static bool has_waiting(const fn_conn *conn)
 static bool paths_want_packets(const fn_conn *conn, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < conn->paths_used; i++)
-        if (conn->paths[i].owes || fn_path_challenge_due(&conn->paths[i], now_ns))
+        if (conn->paths[i].owes || conn->paths[i].says_small ||
+            fn_path_challenge_due(&conn->paths[i], now_ns))
             return true;
     return false;
 }

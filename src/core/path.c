@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* When the next challenge of a first path leaves after the n-th, in ms: 0, 100, 300, 700, 1200 … */
+/* When the next challenge leaves after the n-th, in ms: 0, 100, 300, 700, 1200 … */
 static const uint16_t retry_ms[] = {100, 200, 400};
 static const uint16_t retry_ms_later = 500;
 
@@ -22,6 +22,7 @@ void fn_path_open(fn_path *path, const fn_congestion_ops *congestion, uint64_t c
     fn_rtt_init(&path->rtt, FN_ACK_DELAY_NS);
     fn_congestion_init(&path->congestion, congestion, FN_MTU_BASE_BYTES);
     fn_mtu_init(&path->mtu, FN_MTU_BASE_BYTES, now_ns);
+    fn_black_hole_init(&path->hole);
     fn_pacer_init(&path->pacer, fn_congestion_window(&path->congestion), path->rtt.smoothed_ns,
                   FN_MTU_BASE_BYTES, now_ns);
 }
@@ -42,13 +43,23 @@ uint64_t fn_path_allowance(const fn_path *path)
     return fn_sub_saturating(FN_PATH_AMPLIFICATION * path->received_bytes, path->sent_bytes);
 }
 
+static uint64_t pause_ns(const fn_path *path)
+{
+    uint32_t sent = path->challenges_sent;
+    uint64_t ms = sent < FN_ARRAY_COUNT(retry_ms) ? retry_ms[sent] : retry_ms_later;
+    if (path->hole.state != FN_BLACK_HOLE_SUSPECTED)
+        return ms * FN_NS_PER_MS;
+    /* The other side has time to answer, however far away it is. */
+    return fn_max_u64(ms * FN_NS_PER_MS, fn_rtt_probe_timeout_ns(&path->rtt, 0));
+}
+
 uint64_t fn_path_challenge(fn_path *path, fn_random *random, uint64_t now_ns)
 {
     uint64_t data = fn_random_u64(random);
     path->challenges[path->challenges_sent % FN_PATH_CHALLENGES_KEPT] = data;
-    uint32_t sent = path->challenges_sent;
-    uint64_t wait_ms = sent < FN_ARRAY_COUNT(retry_ms) ? retry_ms[sent] : retry_ms_later;
-    path->challenge_at_ns = now_ns + wait_ms * FN_NS_PER_MS;
+    uint64_t next_ns = now_ns + pause_ns(path);
+    bool last = fn_black_hole_challenged(&path->hole, next_ns);
+    path->challenge_at_ns = last ? FN_NEVER : next_ns;
     if (path->challenges_sent < UINT8_MAX)
         path->challenges_sent++;
     else
@@ -64,8 +75,23 @@ void fn_path_ask(fn_path *path, uint64_t now_ns)
     path->challenge_at_ns = now_ns;
 }
 
+void fn_path_ask_later(fn_path *path, uint64_t now_ns)
+{
+    path->challenge_at_ns = now_ns + retry_ms_later * FN_NS_PER_MS;
+}
+
+void fn_path_stop_asking(fn_path *path)
+{
+    if (path->state == FN_PATH_VALIDATED)
+        path->challenge_at_ns = FN_NEVER;
+    path->says_small = false;
+}
+
 void fn_path_doubt(fn_path *path, uint64_t now_ns)
 {
+    fn_black_hole_init(&path->hole);
+    path->says_small = false;
+    path->useless = false;
     path->state = FN_PATH_CANDIDATE;
     path->began_ns = now_ns;
     path->received_bytes = 0;
@@ -88,9 +114,12 @@ bool fn_path_answered(fn_path *path, uint64_t data, uint32_t datagram_bytes_max,
     if (!is_answer(path, data))
         return false;
     path->challenge_at_ns = FN_NEVER;
+    if (fn_black_hole_end(&path->hole))
+        fn_path_stop_asking(path);
     if (path->state != FN_PATH_CANDIDATE)
         return false;
     path->state = FN_PATH_VALIDATED;
+    path->useless = false;
     fn_mtu_init(&path->mtu, datagram_bytes_max, now_ns);
     return true;
 }

@@ -295,7 +295,7 @@ static void a_bad_start_connects_all_the_same(void **state)
         link_open(&link, seed);
         link.on_event = watch;
         link.context = &all;
-        link.loss_permille[0] = link.loss_permille[1] = 700;
+        link.loss_permille[0] = link.loss_permille[1] = 650;
         link_run(&link, 50 * FN_NS_PER_S);
         for (int side = 0; side < 2; side++)
             assert_int_equal(all.connected[side], 1);

@@ -99,7 +99,7 @@ static void connected_comes_first_and_closed_last(void **state)
 {
     (void)state;
     static const uint8_t message[] = {0x10, 0, 0, 'h', 'i'};
-    static const uint8_t endings[][4] = {{0x07, 1, 5, 0}, {0x08}, {0}};
+    static const uint8_t endings[][4] = {{0x07, 1, 5, 0}, {0x0f}, {0}};
     for (size_t ending = 0; ending < FN_ARRAY_COUNT(endings); ending++) {
         conn_pair pair;
         seen all = {.count = 0};
@@ -136,7 +136,7 @@ static void connected_comes_first_and_closed_last(void **state)
 static void a_violation_waits_for_room_without_a_deadline_in_the_past(void **state)
 {
     (void)state;
-    static const uint8_t bad[] = {0x08};
+    static const uint8_t bad[] = {0x0f};
     conn_pair pair;
     seen all = {.count = 0};
     uint8_t buffers[8][PAIR_DATAGRAM_BYTES];

@@ -49,9 +49,10 @@ typedef struct fn_sent_packet {
     uint8_t note_count;
     uint8_t state; /* fn_sent_state */
     uint8_t path;
-    bool eliciting; /* asks for an ack */
-    bool counted;   /* against the congestion window */
-    bool arms;      /* arms the probe timeout: carries more than unreliable messages */
+    bool eliciting;   /* asks for an ack */
+    bool counted : 1; /* against the congestion window */
+    bool arms : 1;    /* arms the probe timeout: carries more than unreliable messages */
+    bool alone : 1;   /* left by itself, however many others left then */
 } fn_sent_packet;
 
 static_assert(sizeof(fn_sent_packet) <= 64, "2048 of them may be out");

@@ -53,12 +53,21 @@ static uint64_t ask_at_ns(const fn_conn *conn)
     return fn_add_saturating(conn->loss.unanswered_ns, patience_ns(conn) / 2);
 }
 
+/* A client's UDP path does not carry what it must. */
+static bool is_useless(const fn_conn *conn)
+{
+    uint8_t id = conn->state == FN_CONN_VALIDATING ? conn->datagram_path : conn->active;
+    return id != FN_CONN_PATH_UNKNOWN && fn_path_is_useless(&conn->paths[id]);
+}
+
 /* When a client cannot go on over UDP. */
 static uint64_t wants_at_ns(const fn_conn *conn)
 {
     if (!conn->config.is_client || conn->state >= FN_CONN_CLOSING || on_stream(conn) ||
         conn->config.stream_after_ns == FN_NEVER)
         return FN_NEVER;
+    if (is_useless(conn))
+        return 0;
     return conn->state == FN_CONN_VALIDATING ? conn->config.stream_after_ns : silent_at_ns(conn);
 }
 
@@ -69,8 +78,8 @@ bool fn_conn_wants_stream(const fn_conn *conn, uint64_t now_ns)
 
 bool fn_conn_is_unheard(const fn_conn *conn, uint64_t now_ns)
 {
-    return conn->config.is_client && conn->state == FN_CONN_CONNECTED && !on_stream(conn) &&
-           now_ns >= silent_at_ns(conn);
+    return conn->config.is_client && conn->state != FN_CONN_VALIDATING &&
+           conn->state < FN_CONN_CLOSING && !on_stream(conn) && now_ns >= silent_at_ns(conn);
 }
 
 static bool is_client_on_stream(const fn_conn *conn)
@@ -90,10 +99,18 @@ static bool watches(const fn_conn *conn)
            (conn->state != FN_CONN_VALIDATING && wants_at_ns(conn) != FN_NEVER);
 }
 
+static uint64_t verdict_at_ns(const fn_conn *conn)
+{
+    return conn->active == FN_CONN_PATH_UNKNOWN ? FN_NEVER
+                                                : conn->paths[conn->active].hole.verdict_at_ns;
+}
+
 uint64_t fn_stream_path_deadline(const fn_conn *conn)
 {
+    uint64_t verdict_ns = verdict_at_ns(conn);
     uint64_t at_ns = is_client_on_stream(conn) ? silent_at_ns(conn) : wants_at_ns(conn);
     at_ns = at_ns > conn->quiet_ns ? at_ns : FN_NEVER;
+    at_ns = fn_min_u64(at_ns, verdict_ns);
     return watches(conn) ? fn_min_u64(at_ns, ask_at_ns(conn)) : at_ns;
 }
 
@@ -135,6 +152,9 @@ static void move_to(fn_conn *conn, uint8_t path, uint64_t now_ns)
 
 void fn_stream_path_tick(fn_conn *conn, uint64_t now_ns)
 {
+    if (now_ns >= verdict_at_ns(conn) &&
+        fn_black_hole_is_due(&conn->paths[conn->active].hole, now_ns) && !conn->config.is_client)
+        fn_useless_path_found(conn, conn->active);
     const fn_path *stream = find_stream(conn);
     if (stream != NULL && now_ns >= wants_at_ns(conn))
         move_to(conn, (uint8_t)(stream - conn->paths), now_ns);
@@ -144,7 +164,9 @@ void fn_stream_path_tick(fn_conn *conn, uint64_t now_ns)
     const fn_path *path = &conn->paths[conn->datagram_path];
     if (path->state == FN_PATH_CANDIDATE && path->challenges_sent < REPROBE_CHALLENGES)
         return;
-    if (path->state == FN_PATH_CANDIDATE && now_ns < path->challenge_at_ns)
+    /* One more has left when transmit came before the tick. */
+    if (path->state == FN_PATH_CANDIDATE && path->challenges_sent == REPROBE_CHALLENGES &&
+        now_ns < path->challenge_at_ns)
         return;
     ask_udp(conn, now_ns + conn->reprobe_ns);
     conn->reprobe_ns = fn_min_u64(2 * conn->reprobe_ns, REPROBE_NS_MAX);
@@ -160,7 +182,7 @@ int fn_conn_stream_add(fn_conn *conn, uint64_t now_ns)
     fn_path *path = &conn->paths[id];
     fn_path_open_stream(path, conn->congestion, now_ns);
     bool first = conn->state == FN_CONN_VALIDATING;
-    if (first || (conn->config.is_client ? now_ns >= silent_at_ns(conn)
+    if (first || (conn->config.is_client ? now_ns >= silent_at_ns(conn) || is_useless(conn)
                                          : conn->active == FN_CONN_PATH_UNKNOWN))
         move_to(conn, (uint8_t)id, now_ns);
     return id;

@@ -41,6 +41,8 @@ typedef struct conn_link {
     uint32_t loss_permille[2]; /* of what goes to that side */
     uint32_t duplicate_permille;
     size_t bytes_max;                 /* larger ones vanish */
+    size_t carried_max[2];            /* likewise of what goes to that side */
+    bool drops_bursts;                /* what leaves in one piece vanishes when longer than 1500 */
     size_t refuse_bytes;              /* from that size on the system refuses them; 0 = never */
     int address;                      /* the client's present one */
     int addresses[FN_CONN_PATHS_MAX]; /* that the server knows for its paths */
@@ -64,6 +66,7 @@ static inline void link_open_with(conn_link *link, const fn_conn_config *client,
     link->streams[0] = LINK_NO_STREAM;
     link->streams[1] = LINK_NO_STREAM;
     link->bytes_max = PAIR_DATAGRAM_BYTES;
+    link->carried_max[0] = link->carried_max[1] = PAIR_DATAGRAM_BYTES;
     link->datagrams = malloc(LINK_DATAGRAMS_MAX * sizeof *link->datagrams);
     for (int i = 0; i < FN_CONN_PATHS_MAX; i++)
         link->addresses[i] = LINK_NO_ADDRESS;
@@ -90,7 +93,8 @@ static inline bool link_chance(conn_link *link, uint32_t permille)
 static inline void link_put(conn_link *link, int to, int address)
 {
     const conn_pair *pair = &link->pair;
-    bool lost = link_chance(link, link->loss_permille[to]) || pair->last_bytes > link->bytes_max;
+    bool lost = link_chance(link, link->loss_permille[to]) || pair->last_bytes > link->bytes_max ||
+                pair->last_bytes > link->carried_max[to];
     int copies = lost ? 0 : 1 + link_chance(link, link->duplicate_permille);
     if (address == LINK_STREAM)
         copies = link->stream_stalled ? 0 : 1;
@@ -111,9 +115,34 @@ static inline void link_drain(conn_link *link, int side)
         pair_drain(&link->pair, side, link->on_event, link->context);
 }
 
+/* What the system would send as one: the newest datagrams that left together and are as long, but
+ * for the last. */
+typedef struct link_burst {
+    uint32_t first; /* of them, among those under way */
+    size_t bytes;   /* of the first */
+    size_t total;
+    bool open;
+} link_burst;
+
+/* The newest datagram was put under way as number `at`. */
+static inline void link_join(conn_link *link, link_burst *burst, uint32_t at, bool alone)
+{
+    size_t bytes = link->pair.last_bytes;
+    if (!link->drops_bursts)
+        return;
+    bool joins = burst->open && !alone && bytes <= burst->bytes;
+    if (!joins)
+        *burst = (link_burst){.first = at, .bytes = bytes};
+    burst->total += bytes;
+    burst->open = !alone && bytes == burst->bytes;
+    if (joins && burst->total > 1500)
+        link->count = burst->first;
+}
+
 /* All that a side has to send now. */
 static inline void link_transmit(conn_link *link, int from)
 {
+    link_burst together = {.open = false};
     conn_pair *pair = &link->pair;
     fn_conn *conn = pair->sides[from].conn;
     int burst = 0;
@@ -126,10 +155,13 @@ static inline void link_transmit(conn_link *link, int from)
             link_put(link, 1 - from, LINK_STREAM);
         else if (link->refuse_bytes > 0 && pair->last_bytes >= link->refuse_bytes)
             fn_conn_path_too_big(conn, path, pair->last_bytes);
-        else
+        else {
+            uint32_t at = link->count;
             link_put(link, 1 - from,
                      from == PAIR_SERVER && path < FN_CONN_PATHS_MAX ? link->addresses[path]
                                                                      : link->address);
+            link_join(link, &together, at, fn_conn_leaves_alone(conn));
+        }
     }
 }
 

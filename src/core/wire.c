@@ -159,6 +159,8 @@ bool fn_frame_read(fn_reader *reader, fn_frame *out)
         return !reader->failed;
     case FN_FRAME_CLOSE:
         return read_close(reader, &out->as.close);
+    case FN_FRAME_PATH_TOO_SMALL:
+        return true;
     default:
         return false;
     }
@@ -182,6 +184,11 @@ void fn_frame_write_path(fn_writer *writer, fn_frame_type type, uint64_t data)
 {
     fn_write_u8(writer, (uint8_t)type);
     fn_write_u64(writer, data);
+}
+
+void fn_frame_write_path_too_small(fn_writer *writer)
+{
+    fn_write_u8(writer, FN_FRAME_PATH_TOO_SMALL);
 }
 
 void fn_frame_write_credit(fn_writer *writer, fn_frame_type type, uint64_t credit)

@@ -60,6 +60,7 @@ size_t fn_header_encode(uint8_t *out, uint32_t receiver_id, uint8_t phase, uint6
     X(WINDOW, 0x05)         \
     X(BLOCKED, 0x06)        \
     X(CLOSE, 0x07)          \
+    X(PATH_TOO_SMALL, 0x08) \
     X(MESSAGE, 0x10)
 
 typedef enum fn_frame_type {
@@ -74,6 +75,7 @@ enum {
     FN_FRAME_PING_BYTES = 9,
     FN_FRAME_PATH_BYTES = 9,
     FN_FRAME_CREDIT_BYTES_MAX = 9,
+    FN_FRAME_PATH_TOO_SMALL_BYTES = 1,
     FN_FRAME_CLOSE_TEXT_MAX = 256,
     FN_FRAME_ACK_BYTES_MIN = 5, /* type, largest and delay of one byte, no further ranges */
     FN_UNIT_BYTES = 1024,       /* of fragmentation, always */
@@ -130,6 +132,7 @@ static inline uint32_t fn_unit_count(uint32_t message_bytes)
 /* Writers fail like the cursor does: sticky, nothing half written is meant to be sent. */
 void fn_frame_write_ping(fn_writer *writer, uint64_t time_ns);
 void fn_frame_write_path(fn_writer *writer, fn_frame_type type, uint64_t data);
+void fn_frame_write_path_too_small(fn_writer *writer);
 void fn_frame_write_credit(fn_writer *writer, fn_frame_type type, uint64_t credit);
 void fn_frame_write_close(fn_writer *writer, const fn_close_frame *close);
 

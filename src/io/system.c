@@ -72,7 +72,11 @@ static fn_udp *udp_of(void *world)
 
 static int udp_open(void *world, const fn_udp_options *options, fn_io_error *error)
 {
-    return fn_udp_open(udp_of(world), options, error);
+    fn_udp before = *udp_of(world);
+    int code = fn_udp_open(udp_of(world), options, error);
+    for (uint32_t i = 0; code == FASTNET_OK && i < before.plain_count; i++)
+        fn_udp_set_plain(udp_of(world), &before.plain[i]);
+    return code;
 }
 
 static void udp_close(void *world)
@@ -113,6 +117,11 @@ static bool udp_receive_one(void *world, fn_datagram *datagram)
 static size_t udp_send(void *world, fn_datagram *batch, size_t count)
 {
     return fn_udp_send(udp_of(world), batch, count);
+}
+
+static void udp_set_plain(void *world, const fn_address *address)
+{
+    fn_udp_set_plain(udp_of(world), address);
 }
 
 static int udp_watch(void *world, uint64_t token, uint32_t interest, fn_io_error *error)
@@ -309,6 +318,7 @@ fn_platform fn_system_platform(fn_system *system)
         .udp_receive = udp_receive,
         .udp_receive_one = udp_receive_one,
         .udp_send = udp_send,
+        .udp_set_plain = udp_set_plain,
         .udp_watch = udp_watch,
         .udp_unwatch = udp_unwatch,
         .tcp_listen = tcp_listen,

@@ -29,8 +29,9 @@ typedef struct fn_udp {
     bool segments;    /* UDP GSO works here */
     bool coalesces;   /* UDP GRO is on */
     fn_address peer;
-    fn_address plain[FN_UDP_PLAIN_MAX]; /* on the way to these a device refuses segmentation */
+    fn_address plain[FN_UDP_PLAIN_MAX]; /* on the way to these hosts nothing leaves in one piece */
     uint32_t plain_count;
+    uint32_t plain_next; /* the one that gives way when there are too many */
     fn_udp_counters counters;
 } fn_udp;
 
@@ -46,6 +47,10 @@ void fn_udp_close(fn_udp *udp);
 
 /* Fixes the peer: from now on only its datagrams arrive. FASTNET_ERR_ADDRESS when unreachable. */
 int fn_udp_connect(fn_udp *udp, const fn_address *peer, fn_io_error *error);
+
+/* What left for that host in one piece was lost on the way: from now on each datagram leaves by
+ * itself. */
+void fn_udp_set_plain(fn_udp *udp, const fn_address *address);
 
 /* The address the socket is bound to, with the port that the system chose. */
 int fn_udp_local(const fn_udp *udp, fn_address *local, fn_io_error *error);

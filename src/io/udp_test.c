@@ -158,8 +158,8 @@ static void bad_datagrams_do_not_hold_up_the_batch(void **state)
 {
     static test_batch sent, received;
     static uint8_t huge[65535];
-    static const uint8_t expected[] = {FN_UDP_SENT,      FN_UDP_TOO_BIG,   FN_UDP_SENT,
-                                       FN_UDP_TRANSIENT, FN_UDP_TRANSIENT, FN_UDP_SENT,
+    static const uint8_t expected[] = {FN_UDP_SENT,       FN_UDP_TOO_BIG,    FN_UDP_SENT,
+                                       FN_UDP_UNROUTABLE, FN_UDP_UNROUTABLE, FN_UDP_SENT,
                                        FN_UDP_TOO_BIG};
     fn_udp from = open_at("127.0.0.1", 0), to = open_at("127.0.0.1", 0);
     fn_address target = local_of(&to);
@@ -180,7 +180,7 @@ static void bad_datagrams_do_not_hold_up_the_batch(void **state)
         assert_int_equal(received.datagrams[2].length, 5);
     }
     assert_int_equal(from.counters.too_big, 4);
-    assert_int_equal(from.counters.transient, 4);
+    assert_int_equal(from.counters.unroutable, 4);
     assert_int_equal(from.counters.sent, 6);
     fn_udp_close(&from);
     fn_udp_close(&to);
@@ -408,7 +408,7 @@ static void a_source_that_is_not_ours_is_refused(void **state)
         fill(&sent, 4, 3, &target);
         sent.datagrams[1].source = &source;
         assert_int_equal(fn_udp_send(&from, sent.datagrams, 4), 3);
-        assert_int_equal(sent.datagrams[1].outcome, FN_UDP_TRANSIENT);
+        assert_int_equal(sent.datagrams[1].outcome, FN_UDP_UNROUTABLE);
         assert_int_equal(from.plain_count, 0);
         fn_udp_close(&from);
         fn_udp_close(&to);
@@ -740,6 +740,77 @@ static void a_device_that_refuses_segmentation_is_remembered(void **state)
     fn_udp_close(&to);
 }
 
+static void fill_alike(test_batch *batch, size_t count, const fn_address *target)
+{
+    for (size_t i = 0; i < count; i++) {
+        memset(batch->bytes[i], (int)i, 100);
+        batch->datagrams[i] =
+            (fn_datagram){.address = *target, .data = batch->bytes[i], .length = 100};
+    }
+}
+
+static void what_is_to_leave_alone_is_never_joined(void **state)
+{
+    static test_batch sent, received;
+    (void)state;
+    if (!has_offloads())
+        return;
+    fn_udp from = open_tuned("127.0.0.1", &offloads), to = open_at("127.0.0.1", 0);
+    fn_address target = local_of(&to), source = local_of(&from);
+    fill_alike(&sent, 9, &target);
+    sent.datagrams[0].alone = sent.datagrams[4].alone = true; /* 1, 3, 1, 4 */
+    assert_int_equal(fn_udp_send(&from, sent.datagrams, 9), 9);
+    assert_int_equal(receive_all(&to, &received, 9), 9);
+    assert_same(&sent, &received, 9, &source);
+    assert_int_equal(from.counters.segmented_sends, 2);
+    assert_int_equal(from.counters.segmented, 7);
+    fn_udp_close(&from);
+    fn_udp_close(&to);
+}
+
+/* Whatever port the other side has: it is the way to the host that does not carry bursts. */
+static void a_host_that_bursts_do_not_reach_is_remembered(void **state)
+{
+    static test_batch sent, received;
+    (void)state;
+    if (!has_offloads())
+        return;
+    for (int connected = 0; connected < 2; connected++) {
+        fn_udp from = open_tuned("127.0.0.1", &offloads), to = open_at("127.0.0.1", 0);
+        fn_address target = local_of(&to), other = test_address("127.0.0.2");
+        if (connected)
+            assert_int_equal(fn_udp_connect(&from, &target, NULL), FASTNET_OK);
+        fn_udp_set_plain(&from, &other);
+        fill_alike(&sent, 5, &target);
+        assert_int_equal(fn_udp_send(&from, sent.datagrams, 5), 5);
+        assert_int_equal(from.counters.segmented_sends, 1); /* another host's is not this one's */
+        target.port++;
+        fn_udp_set_plain(&from, &target);
+        fn_udp_set_plain(&from, &target);
+        assert_int_equal(from.plain_count, 2);
+        assert_int_equal(fn_udp_send(&from, sent.datagrams, 5), 5);
+        assert_int_equal(from.counters.segmented_sends, 1);
+        assert_int_equal(receive_all(&to, &received, 10), 10);
+        fn_udp_close(&from);
+        fn_udp_close(&to);
+    }
+}
+
+/* Peers could say so of many addresses: all others leave in bursts all the same. */
+static void many_such_hosts_do_not_end_segmentation(void **state)
+{
+    (void)state;
+    fn_udp from = open_tuned("127.0.0.1", &offloads);
+    bool segments = from.segments;
+    for (uint32_t i = 0; i < 100; i++) {
+        fn_address host = fn_address_from_ipv4((const uint8_t[]){127, 0, 0, (uint8_t)i}, 1);
+        fn_udp_set_plain(&from, &host);
+    }
+    assert_int_equal(from.plain_count, FN_UDP_PLAIN_MAX);
+    assert_int_equal(from.segments, segments);
+    fn_udp_close(&from);
+}
+
 static void too_many_refusals_end_segmentation(void **state)
 {
     static test_batch sent;
@@ -750,8 +821,10 @@ static void too_many_refusals_end_segmentation(void **state)
     fn_udp from = open_tuned("127.0.0.1", &offloads);
     refuse_segmentation(&from);
     for (size_t i = 0; i < COUNT_OF(to); i++) {
+        char host[] = "127.0.0.1"; /* another one each time: a host is remembered once */
+        host[sizeof host - 2] = (char)('1' + i);
         assert_true(from.segments);
-        to[i] = open_at("127.0.0.1", 0);
+        to[i] = open_at(host, 0);
         fn_address target = local_of(&to[i]);
         for (size_t j = 0; j < 2; j++)
             sent.datagrams[j] =
@@ -810,6 +883,9 @@ int main(void)
         cmocka_unit_test(too_big_segments_are_named_and_not_remembered),
         cmocka_unit_test(a_device_that_refuses_segmentation_is_remembered),
         cmocka_unit_test(too_many_refusals_end_segmentation),
+        cmocka_unit_test(what_is_to_leave_alone_is_never_joined),
+        cmocka_unit_test(a_host_that_bursts_do_not_reach_is_remembered),
+        cmocka_unit_test(many_such_hosts_do_not_end_segmentation),
         cmocka_unit_test(without_ipv6_and_batch_calls_it_falls_back),
 #endif
     };

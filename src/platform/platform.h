@@ -66,6 +66,9 @@ typedef struct fn_platform_ops {
     bool (*udp_receive_one)(void *world, fn_datagram *datagram);
     /* In order; writes each entry's outcome, returns how many left. */
     size_t (*udp_send)(void *world, fn_datagram *batch, size_t count);
+    /* What leaves for that host in one piece is lost on the way: from now on, over later sockets
+     * too, each datagram leaves by itself. */
+    void (*udp_set_plain)(void *world, const fn_address *address);
     /* Adds it to the wait, or changes what it is waited for. */
     int (*udp_watch)(void *world, uint64_t token, uint32_t interest, fn_io_error *error);
     void (*udp_unwatch)(void *world);
@@ -223,6 +226,11 @@ static inline size_t fn_platform_udp_send(const fn_platform *platform, fn_datagr
                                           size_t count)
 {
     return platform->ops->udp_send(platform->world, batch, count);
+}
+
+static inline void fn_platform_udp_set_plain(const fn_platform *platform, const fn_address *address)
+{
+    platform->ops->udp_set_plain(platform->world, address);
 }
 
 static inline int fn_platform_udp_watch(const fn_platform *platform, uint64_t token,

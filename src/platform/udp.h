@@ -24,7 +24,9 @@ typedef enum fn_udp_outcome {
     FN_UDP_WOULD_BLOCK, /* the send buffer is full: wait for writability */
     FN_UDP_TOO_BIG,     /* larger than the interface takes (EMSGSIZE): lower the path's MTU */
     FN_UDP_REFUSED,     /* ICMP says that nobody listens there: a hint, anyone can forge it */
-    FN_UDP_TRANSIENT /* this one is lost (ENOBUFS, EIO, ENETUNREACH ...); later ones may not be */
+    FN_UDP_TRANSIENT,   /* this one is lost (ENOBUFS, EIO ...); later ones may not be */
+    FN_UDP_UNROUTABLE   /* this system sends nothing there: no route (ENETUNREACH ...), or a rule
+                           against it (EACCES, EPERM). A rule may be one of chance */
 } fn_udp_outcome;
 
 /* One datagram of a batch, to be sent or received into. The caller owns data throughout. */
@@ -37,6 +39,7 @@ typedef struct fn_datagram {
     uint32_t length; /* bytes at data; a datagram longer than capacity arrives with length 0 */
     uint32_t segment_bytes; /* receive: size of each datagram within data; = length when just one */
     uint8_t outcome;        /* send: fn_udp_outcome, always written */
+    bool alone;             /* send: never in one send with others */
 } fn_datagram;
 
 typedef struct fn_udp_counters {
@@ -49,6 +52,7 @@ typedef struct fn_udp_counters {
     uint64_t too_big;
     uint64_t refused; /* ICMP hints, on send and receive; unsent datagrams are retried first */
     uint64_t transient;
+    uint64_t unroutable;
     uint64_t fallbacks; /* IPv6, a batch call or segmentation was unavailable: the plainer way */
     uint64_t segmented_sends;    /* sends of several datagrams in one, for the system to cut */
     uint64_t segmented;          /* datagrams that left in these */

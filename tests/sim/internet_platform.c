@@ -155,6 +155,12 @@ static size_t udp_send(void *world, fn_datagram *batch, size_t count)
     return fn_net_udp_send(node_of(world), batch, count);
 }
 
+/* Here all leave one by one. */
+static void udp_set_plain(void *world, const fn_address *address)
+{
+    (void)world, (void)address;
+}
+
 static int watch(fn_net_watch *which, uint64_t token, uint32_t interest)
 {
     *which = (fn_net_watch){.token = token, .interest = interest, .on = true};
@@ -343,6 +349,7 @@ fn_platform fn_internet_platform(fn_net_node *node)
         .udp_receive = udp_receive,
         .udp_receive_one = udp_receive_one,
         .udp_send = udp_send,
+        .udp_set_plain = udp_set_plain,
         .udp_watch = udp_watch,
         .udp_unwatch = udp_unwatch,
         .tcp_listen = tcp_listen,

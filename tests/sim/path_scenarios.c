@@ -828,3 +828,82 @@ const char *fn_path_share_judge(fn_match *match)
         return "an unreliable stream got less than its part beside a reliable channel";
     return all_bytes > cap_bytes * 8 / 10 ? NULL : "the cap was not made use of";
 }
+
+/* --- a path that does not carry 1200 bytes --- */
+
+/* Up, back, or both: 0, 1, 2. */
+static void shrink(fn_net_node *node, uint32_t mtu_bytes, uint64_t ways)
+{
+    node->up.config.mtu_bytes = (ways + 1) & 1u ? mtu_bytes : 0;
+    node->down.config.mtu_bytes = (ways + 1) & 2u ? mtu_bytes : 0;
+}
+
+static void shrink_all(fn_match *match, uint32_t mtu_bytes, uint64_t ways)
+{
+    for (uint32_t i = 0; i < match->config.players; i++)
+        shrink(fn_match_node(match, i), mtu_bytes, ways);
+}
+
+void fn_path_tunnel_setup(fn_match_config *config, fn_rng *rng)
+{
+    static const uint32_t tunnels[] = {1199, 1168, 1072, 548}; /* IPv4 with MTU 1227, 1196 … */
+    usual(config, rng);
+    uint32_t mtu_bytes = tunnels[fn_rng_below(rng, FN_ARRAY_COUNT(tunnels))];
+    uint64_t ways = fn_rng_below(rng, 3);
+    config->link[0].mtu_bytes = (ways + 1) & 1u ? mtu_bytes : 0;
+    config->link[1].mtu_bytes = (ways + 1) & 2u ? mtu_bytes : 0;
+}
+
+const char *fn_path_tunnel_judge(fn_match *match)
+{
+    const char *complaint = judge_connected_over_tcp(match);
+    if (complaint != NULL)
+        return complaint;
+    shrink_all(match, 1200, 2);
+    return within(match, 10 * S, fn_match_all_on_udp)
+               ? NULL
+               : "1200 bytes pass, and a session stays on TCP";
+}
+
+/* Large ones both ways, among many small ones. */
+void fn_path_shrinks_setup(fn_match_config *config, fn_rng *rng)
+{
+    usual(config, rng);
+    config->tick_ns = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        config->load[i].interval_ns = 20 * MS;
+        config->load[i].message_bytes_max = 5000;
+    }
+}
+
+const char *fn_path_shrinks_judge(fn_match *match)
+{
+    fn_rng *rng = &match->internet.rng;
+    if (!fn_match_all_on_udp(match))
+        return "a session is not on UDP while nothing is wrong with it";
+    uint64_t ways = fn_rng_below(rng, 3);
+    shrink_all(match, (uint32_t)fn_rng_between(rng, 548, 1040), ways);
+    if (!within(match, 6 * S, fn_match_all_on_streams))
+        return "six seconds after its path became too small a session was not on TCP";
+    pass(match, fn_rng_between(rng, 1, 8) * S);
+    if (match->failure == NULL && !fn_match_all_on_streams(match))
+        return "a session went back to a path that is too small";
+    shrink_all(match, 1200, 2);
+    return within(match, 10 * S, fn_match_all_on_udp) ? NULL : "a session did not go back to UDP";
+}
+
+/* What is lost by chance is no matter of size. */
+const char *fn_path_chance_judge(fn_match *match)
+{
+    uint64_t opened = streams_opened(match);
+    for (uint32_t i = 0; i < match->config.players; i++) {
+        fn_match_node(match, i)->up.config.loss_permille = 300;
+        fn_match_node(match, i)->down.config.loss_permille = 300;
+    }
+    pass(match, 20 * S);
+    for (uint32_t i = 0; i < 2 * match->config.players; i++) {
+        if (match->sides[i].tap.said_small)
+            return "a path was called too small at 30 % random loss";
+    }
+    return streams_opened(match) == opened ? NULL : "a session left UDP at 30 % random loss";
+}

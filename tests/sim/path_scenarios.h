@@ -46,6 +46,12 @@
       "to a network with UDP, or without")                                                         \
     X(s5_racer_while_connecting, fn_path_racer_setup, fn_path_racer_judge, 6,                      \
       "copies come first from the very first datagram on: TCP carries the session")                \
+    X(too_small_from_the_start, fn_path_tunnel_setup, fn_path_tunnel_judge, 5,                     \
+      "a path that does not carry 1200 bytes, either way, is no UDP path")                         \
+    X(too_small_in_the_middle, fn_path_shrinks_setup, fn_path_shrinks_judge, 3,                    \
+      "small ones pass, large ones vanish: on TCP in 6 s, and back when 1200 bytes pass")          \
+    X(chance_is_no_black_hole, fn_path_shrinks_setup, fn_path_chance_judge, 3,                     \
+      "20 s of 30 % loss: no size is blamed, the session stays on UDP")                            \
     X(s5_new_port_every_second, fn_path_ports_setup, fn_path_ports_judge, 60,                      \
       "a minute of new source ports costs nothing and no memory")                                  \
     X(blackout_with_tcp, fn_path_blackout_setup, NULL, 8, "partitions of UDP, one way and both")   \
@@ -77,6 +83,9 @@ const char *fn_path_sixty_judge(fn_match *match);
 const char *fn_path_racer_judge(fn_match *match);
 const char *fn_path_ports_judge(fn_match *match);
 const char *fn_path_silence_judge(fn_match *match);
+const char *fn_path_tunnel_judge(fn_match *match);
+const char *fn_path_shrinks_judge(fn_match *match);
+const char *fn_path_chance_judge(fn_match *match);
 const char *fn_path_share_judge(fn_match *match);
 
 #endif

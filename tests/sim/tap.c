@@ -70,7 +70,8 @@ static void note_frame(fn_tap_packet *out, const fn_frame *frame)
     }
 }
 
-static const char *read_frames(const uint8_t *text, size_t bytes, fn_tap_packet *out)
+static const char *read_frames(const uint8_t *text, size_t bytes, fn_tap_packet *out,
+                               bool *said_small)
 {
     fn_reader reader = fn_reader_make(text, bytes);
     if (bytes == 0)
@@ -79,6 +80,7 @@ static const char *read_frames(const uint8_t *text, size_t bytes, fn_tap_packet 
         fn_frame frame;
         if (!fn_frame_read(&reader, &frame))
             return "a malformed frame was sent";
+        *said_small |= frame.type == FN_FRAME_PATH_TOO_SMALL;
         note_frame(out, &frame);
     }
     return NULL;
@@ -114,7 +116,7 @@ static const char *open_copy(fn_tap *tap, const fn_header *header, const uint8_t
     size_t sealed_bytes = bytes - header->bytes;
     const char *complaint = "a datagram was sent that its key and number do not open";
     if (fn_aead_open(&tap->key, out->number, datagram, header->bytes, text, sealed_bytes))
-        complaint = read_frames(text, sealed_bytes - FN_AEAD_TAG_BYTES, out);
+        complaint = read_frames(text, sealed_bytes - FN_AEAD_TAG_BYTES, out, &tap->said_small);
     free(copy);
     return complaint;
 }

@@ -44,6 +44,7 @@ typedef struct fn_tap {
     uint64_t sent_capacity;
     uint32_t receiver_id;
     uint8_t phase;
+    bool said_small; /* PATH_TOO_SMALL was sent */
 } fn_tap;
 
 /* flight_ns: no datagram needs less to be sent and acknowledged. */

@@ -268,6 +268,8 @@ def read_frame(b):
         return f'{("WINDOW", "BLOCKED")[kind - 5]} {b.varint()}'
     if kind == 0x07:
         return read_close(b)
+    if kind == 0x08:
+        return "PATH_TOO_SMALL"
     if 0x10 <= kind <= 0x13:
         return read_message(b, kind)
     raise Refused("an unknown type")
@@ -420,6 +422,8 @@ def write_frame(line, is_last):
         return (b"\x03" if name == "PATH_CHALLENGE" else b"\x04") + bytes.fromhex(words[1])
     if name in ("WINDOW", "BLOCKED"):
         return (b"\x05" if name == "WINDOW" else b"\x06") + varint(int(words[1]))
+    if name == "PATH_TOO_SMALL":
+        return b"\x08"
     if name == "CLOSE":
         text = quoted(line).encode()
         return bytes([7, words[1] == "application"]) + varint(int(words[2])) + varint(len(text)) + text

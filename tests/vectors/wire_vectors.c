@@ -146,6 +146,11 @@ static void write_credit(fn_writer *writer)
     fn_frame_write_credit(writer, FN_FRAME_WINDOW, UINT64_C(4611686018427387903));
 }
 
+static void write_path_too_small(fn_writer *writer)
+{
+    fn_frame_write_path_too_small(writer);
+}
+
 static void write_close(fn_writer *writer, bool application, uint32_t code, const char *text)
 {
     fn_close_frame frame = {.application = application,
@@ -228,6 +233,7 @@ static const datagram_case datagrams[] = {
     {"ack_one", true, 0, 1, 1, 1, write_ack_one},
     {"ack_ranges", false, 0, 2, 200, 150, write_ack_ranges},
     {"credit", false, 0, 2, 10300, 10303, write_credit},
+    {"path_too_small", true, 0, 2, 70000, 69950, write_path_too_small},
     {"close_application", true, 0, 3, 0x12345, 0x12345, write_close_application},
     {"close_protocol", true, 0, 4, UINT64_C(4611686018427387902), UINT64_C(4611686018427387900),
      write_close_protocol},
@@ -460,6 +466,9 @@ static void dump_frame(const fn_frame *frame, size_t bytes)
         printf("  CLOSE %s %u \"%.*s\"\n", frame->as.close.application ? "application" : "protocol",
                frame->as.close.code, (int)frame->as.close.text_bytes,
                (const char *)frame->as.close.text);
+        return;
+    case FN_FRAME_PATH_TOO_SMALL:
+        printf("  PATH_TOO_SMALL\n");
         return;
     case FN_FRAME_MESSAGE:
         dump_message_frame(&frame->as.message);

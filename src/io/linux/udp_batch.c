@@ -187,26 +187,18 @@ static bool fn_udp_same_target(const fn_udp *udp, const fn_datagram *a, const fn
     return udp->connected || (a->source == b->source && fn_address_equal(&a->address, &b->address));
 }
 
-static bool fn_udp_is_plain(const fn_udp *udp, const fn_address *address)
-{
-    for (uint32_t i = 0; i < udp->plain_count; i++) {
-        if (udp->connected || fn_address_equal(&udp->plain[i], address))
-            return true;
-    }
-    return false;
-}
-
 /* How many datagrams from the first on go in one send: all as long as it, but for the last. */
 static size_t fn_udp_run(const fn_udp *udp, const fn_datagram *batch, size_t count)
 {
     size_t run = 1, total = batch->length;
-    if (!udp->segments || batch->length == 0 || fn_udp_is_plain(udp, &batch->address))
+    if (!udp->segments || batch->length == 0 || batch->alone ||
+        fn_udp_is_plain(udp, &batch->address))
         return 1;
     for (; run < count && run < FN_UDP_SEGMENTS_MAX; run++) {
         const fn_datagram *next = &batch[run];
         total += next->length;
         if (batch[run - 1].length < batch->length || next->length > batch->length ||
-            next->length == 0 || total > FN_UDP_SEGMENT_BYTES_MAX ||
+            next->length == 0 || next->alone || total > FN_UDP_SEGMENT_BYTES_MAX ||
             !fn_udp_same_target(udp, batch, next))
             break;
     }
@@ -350,7 +342,7 @@ static size_t fn_udp_send_first(fn_udp *udp, fn_datagram *batch, size_t run)
         return sent;
     sent = fn_udp_send_each(udp, batch, run);
     if (sent == run && fn_udp_may_mean_plain(os_error))
-        fn_udp_remember_plain(udp, &batch->address);
+        fn_udp_remember_plain(udp, udp->connected ? &udp->peer : &batch->address);
     return sent;
 }
 

@@ -77,6 +77,32 @@ int fn_udp_connect(fn_udp *udp, const fn_address *peer, fn_io_error *error)
                       fn_errno_text(os_error));
 }
 
+static bool fn_udp_knows_plain(const fn_udp *udp, const fn_address *address)
+{
+    for (uint32_t i = 0; i < udp->plain_count; i++) {
+        if (fn_address_same_host(&udp->plain[i], address))
+            return true;
+    }
+    return false;
+}
+
+bool fn_udp_is_plain(const fn_udp *udp, const fn_address *address)
+{
+    return udp->plain_count > 0 && fn_udp_knows_plain(udp, udp->connected ? &udp->peer : address);
+}
+
+/* Nobody can make the socket slow for all others: the one that came first gives way. */
+void fn_udp_set_plain(fn_udp *udp, const fn_address *address)
+{
+    if (fn_udp_knows_plain(udp, address))
+        return;
+    udp->counters.fallbacks++;
+    udp->plain[udp->plain_next] = *address;
+    udp->plain_next = (udp->plain_next + 1) % FN_UDP_PLAIN_MAX;
+    if (udp->plain_count < FN_UDP_PLAIN_MAX)
+        udp->plain_count++;
+}
+
 int fn_udp_local(const fn_udp *udp, fn_address *local, fn_io_error *error)
 {
     return fn_socket_local(udp->handle, local, error);
@@ -159,6 +185,15 @@ static fn_udp_outcome fn_udp_classify(int os_error)
         return FN_UDP_TOO_BIG;
     case ECONNREFUSED:
         return FN_UDP_REFUSED;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EACCES:
+    case EPERM:
+    case EINVAL: /* a route that leads nowhere, or the socket's own address is gone */
+    case EAFNOSUPPORT:
+    case EADDRNOTAVAIL:
+        return FN_UDP_UNROUTABLE;
     default:
         return FN_UDP_TRANSIENT;
     }
@@ -172,6 +207,7 @@ static void fn_udp_count(fn_udp *udp, fn_udp_outcome outcome)
         [FN_UDP_TOO_BIG] = &udp->counters.too_big,
         [FN_UDP_REFUSED] = &udp->counters.refused,
         [FN_UDP_TRANSIENT] = &udp->counters.transient,
+        [FN_UDP_UNROUTABLE] = &udp->counters.unroutable,
     };
     ++*counters[outcome];
 }
@@ -206,10 +242,15 @@ fn_udp_outcome fn_udp_send_one(fn_udp *udp, fn_datagram *datagram)
 {
     fn_udp_outcome outcome = fn_udp_attempt(udp, datagram);
     /* A connected socket reports the fate of an earlier datagram in place of sending this one. */
-    bool pending = outcome == FN_UDP_REFUSED || outcome == FN_UDP_TRANSIENT;
+    bool pending =
+        outcome == FN_UDP_REFUSED || outcome == FN_UDP_TRANSIENT || outcome == FN_UDP_UNROUTABLE;
     if (udp->connected && pending) {
+        bool unroutable = outcome == FN_UDP_UNROUTABLE;
         fn_udp_count(udp, outcome);
         outcome = fn_udp_attempt(udp, datagram);
+        /* A rule that rejects what it drops leaves an error of its own behind. */
+        if (unroutable && outcome == FN_UDP_REFUSED)
+            outcome = FN_UDP_UNROUTABLE;
     }
     fn_udp_count(udp, outcome);
     datagram->outcome = (uint8_t)outcome;

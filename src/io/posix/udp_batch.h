@@ -52,6 +52,9 @@ bool fn_udp_receive_again(fn_udp *udp, int os_error, int *errors);
  * counts and returns the outcome. */
 fn_udp_outcome fn_udp_send_one(fn_udp *udp, fn_datagram *datagram);
 
+/* Each datagram to that address leaves by itself. */
+bool fn_udp_is_plain(const fn_udp *udp, const fn_address *address);
+
 /* From the first unsent datagram on. */
 void fn_udp_mark_blocked(fn_datagram *batch, size_t count);
 
