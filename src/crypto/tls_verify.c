@@ -68,9 +68,9 @@ static bool fail_namesake(fn_tls *tls, X509_STORE_CTX *store, const X509_NAME *i
     sk_X509_pop_free(namesakes, X509_free);
     if (found)
         fn_tls_fail(tls, FASTNET_ERR_CERTIFICATE,
-                    "the %s's certificate (%.128s) was signed by another '%.128s' than the one "
-                    "that is trusted here: same name, other key. If it was made anew, name the new "
-                    "certificate as the CA (FASTNET_CA_FILE)",
+                    "the %s's certificate (%.128s) is not trusted here: it was signed by another "
+                    "'%.128s' than the trusted one (same name, other key). If that was made anew, "
+                    "name its new certificate as the CA (FASTNET_CA_FILE)",
                     fn_tls_peer_word(tls), leaf->subject, issuer_text);
     return found;
 }

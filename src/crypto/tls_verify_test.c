@@ -180,19 +180,22 @@ static void test_s1_authority_of_the_same_name(void **state)
     test_make_authority("test CA", &impostor);
     test_make_leaf(&impostor, &made);
     outcome result = meet_by_ca(&made, &authority, "localhost");
-    assert_refused(&result, "signed by another 'CN=test CA' than the one that is trusted here",
+    assert_refused(&result,
+                   "signed by another 'CN=test CA' than the trusted one (same name, other key)",
                    "issuer");
     /* As `fastnet cert` writes them: with the CA behind. */
     test_append(&made, &impostor);
     result = meet_by_ca(&made, &authority, "localhost");
-    assert_refused(&result, "signed by another 'CN=test CA' than the one that is trusted here",
+    assert_refused(&result,
+                   "signed by another 'CN=test CA' than the trusted one (same name, other key)",
                    "issuer");
     /* Self-signed, made anew, and the client still has the old one. */
     static fn_certificate_pem older;
     test_make_leaf(NULL, &older);
     test_make_leaf(NULL, &made);
     result = meet_by_ca(&made, &older, "localhost");
-    assert_refused(&result, "signed by another 'CN=test server' than the one that is trusted here",
+    assert_refused(&result,
+                   "signed by another 'CN=test server' than the trusted one (same name, other key)",
                    "issuer");
 }
 
