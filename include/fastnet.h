@@ -598,8 +598,10 @@ FASTNET_API FastNetResult fastnet_peer_set_rate_max(FastNetEndpoint *endpoint, F
 FASTNET_API uint16_t fastnet_udp_port(const FastNetEndpoint *endpoint);
 FASTNET_API uint16_t fastnet_tls_port(const FastNetEndpoint *endpoint);
 
-/* One sentence about the last failure on this endpoint. Owner: the endpoint, until its next
- * failure. Never NULL. */
+/* One sentence about the last call that failed on this endpoint, or connect that did: every failure
+ * has one. Owner: the endpoint, until its next failure. Never NULL; "" before the first failure.
+ * Hostile: texts of peers are in it, and in events, as UTF-8 without control characters (C0, C1),
+ * ends of line, or what turns the direction of writing; '?' stands for each. */
 FASTNET_API const char *fastnet_last_error_text(const FastNetEndpoint *endpoint);
 
 /* One sentence about why this thread's last create or blocking connect failed. Until the next one.

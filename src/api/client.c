@@ -57,7 +57,9 @@ int32_t fastnet_client_send(FastNetClient client, uint8_t channel, const uint8_t
     if (client == NULL)
         return FASTNET_ERR_ARGUMENT;
     int32_t result = fn_send_at_once(client, client->client_peer, channel, data, data_len);
-    return result == FASTNET_ERR_PEER ? FASTNET_ERR_STATE : result;
+    return result == FASTNET_ERR_PEER
+               ? fn_refuse(client, FASTNET_ERR_STATE, "the session has ended: connect anew")
+               : result;
 }
 
 bool fastnet_client_poll(FastNetClient client, FastNetEvent *event)

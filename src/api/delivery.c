@@ -91,12 +91,9 @@ static void set_text(FastNetEvent *out, const fn_peer *peer)
 
 static void copy_text(fn_peer *peer, const fn_event *event)
 {
-    size_t bytes = fn_min_size(event->bytes, sizeof peer->text - 1);
     /* The other side wrote it, and it ends in logs and consoles. */
-    for (size_t i = 0; i < bytes; i++)
-        peer->text[i] =
-            (char)(event->data[i] < 0x20 || event->data[i] == 0x7f ? '?' : event->data[i]);
-    peer->text[bytes] = '\0';
+    fn_text text = fn_text_make(peer->text, sizeof peer->text);
+    fn_text_add_harmless(&text, event->data, event->bytes);
 }
 
 static void convert_end(FastNetEndpoint *endpoint, FastNetEvent *out, fn_peer *peer,

@@ -8,10 +8,16 @@
 /* --- reports of a size that the caller knows --- */
 
 /* Copies as much of ours as the caller's struct has, and keeps its struct_size. */
-static FastNetResult copy_sized(void *out, uint32_t out_bytes, const void *ours, size_t our_bytes)
+static FastNetResult copy_sized(const FastNetEndpoint *endpoint, void *out, const void *ours,
+                                size_t our_bytes)
 {
-    if (out_bytes < 2 * sizeof(uint32_t) || out_bytes > FN_CONFIG_STRUCT_BYTES_MAX)
-        return FASTNET_ERR_ARGUMENT;
+    uint32_t out_bytes;
+    memcpy(&out_bytes, out, sizeof out_bytes);
+    if (out_bytes < 2 * sizeof(uint32_t) || out_bytes > FN_CONFIG_STRUCT_BYTES_MAX) {
+        return fn_refuse_limit(endpoint, FASTNET_ERR_ARGUMENT,
+                               "set struct_size to the size of the struct before the call; it is",
+                               out_bytes, "the size here", our_bytes);
+    }
     memset(out, 0, out_bytes);
     memcpy(out, ours, fn_min_size(out_bytes, our_bytes));
     memcpy(out, &out_bytes, sizeof out_bytes);
@@ -53,16 +59,16 @@ FastNetResult fastnet_peer_stats(const FastNetEndpoint *endpoint, FastNetPeerId 
     FastNetPeerStats ours = {0};
     fn_stats numbers = {0};
     if (endpoint == NULL || stats == NULL)
-        return FASTNET_ERR_ARGUMENT;
+        return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "stats is NULL");
     const fn_peer *peer = fn_peer_find(endpoint, peer_id);
     if (peer == NULL)
-        return FASTNET_ERR_PEER;
+        return fn_refuse_peer(endpoint);
     if (peer->conn != NULL) {
         fn_conn_get_stats(peer->conn, &numbers);
         ours.path = fn_peer_path_kind(peer, fn_conn_path(peer->conn));
     }
     fill_peer_stats(&numbers, &ours);
-    return copy_sized(stats, stats->struct_size, &ours, sizeof ours);
+    return copy_sized(endpoint, stats, &ours, sizeof ours);
 }
 
 FastNetTransport fastnet_peer_transport_mode(const FastNetEndpoint *endpoint, FastNetPeerId peer_id)
@@ -92,7 +98,7 @@ static uint32_t count_handshakes(const FastNetEndpoint *endpoint)
 FastNetResult fastnet_endpoint_stats(const FastNetEndpoint *endpoint, FastNetEndpointStats *stats)
 {
     if (endpoint == NULL || stats == NULL)
-        return FASTNET_ERR_ARGUMENT;
+        return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "stats is NULL");
     const fn_admission *admission = &endpoint->incoming.admission;
     const fn_udp_counters udp = fn_datagrams_counters(endpoint);
     FastNetEndpointStats ours = {
@@ -125,7 +131,7 @@ FastNetResult fastnet_endpoint_stats(const FastNetEndpoint *endpoint, FastNetEnd
         .hand_overs_refused = endpoint->shard.refused,
         .forwarded_datagrams = endpoint->shard.forwarded,
     };
-    return copy_sized(stats, stats->struct_size, &ours, sizeof ours);
+    return copy_sized(endpoint, stats, &ours, sizeof ours);
 }
 
 FastNetResult fastnet_peer_info(const FastNetEndpoint *endpoint, FastNetPeerId peer_id,
@@ -133,15 +139,15 @@ FastNetResult fastnet_peer_info(const FastNetEndpoint *endpoint, FastNetPeerId p
 {
     FastNetPeerInfo ours = {0};
     if (endpoint == NULL || info == NULL)
-        return FASTNET_ERR_ARGUMENT;
+        return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "info is NULL");
     const fn_peer *peer = fn_peer_find(endpoint, peer_id);
     if (peer == NULL)
-        return FASTNET_ERR_PEER;
+        return fn_refuse_peer(endpoint);
     ours.application_build = peer->application_build;
     ours.message_bytes_max = peer->message_bytes_max;
     fn_report_copy(ours.certificate_subject, sizeof ours.certificate_subject,
                    peer->certificate_subject);
-    return copy_sized(info, info->struct_size, &ours, sizeof ours);
+    return copy_sized(endpoint, info, &ours, sizeof ours);
 }
 
 /* --- looking --- */
@@ -166,10 +172,10 @@ FastNetResult fastnet_peer_address(const FastNetEndpoint *endpoint, FastNetPeerI
 {
     char text[FN_ADDRESS_TEXT_BYTES];
     if (endpoint == NULL || out == NULL)
-        return FASTNET_ERR_ARGUMENT;
+        return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "out is NULL");
     const fn_peer *peer = fn_peer_find(endpoint, peer_id);
     if (peer == NULL)
-        return FASTNET_ERR_PEER;
+        return fn_refuse_peer(endpoint);
     fn_address_format(fn_peer_address(peer), text);
     fn_report_copy(out->text, sizeof out->text, text);
     return FASTNET_OK;
@@ -179,7 +185,7 @@ FastNetResult fastnet_peer_set_user(FastNetEndpoint *endpoint, FastNetPeerId pee
 {
     fn_peer *peer = endpoint != NULL ? fn_peer_find(endpoint, peer_id) : NULL;
     if (peer == NULL)
-        return FASTNET_ERR_PEER;
+        return fn_refuse_peer(endpoint);
     peer->user = user;
     return FASTNET_OK;
 }
@@ -189,7 +195,7 @@ FastNetResult fastnet_peer_set_rate_max(FastNetEndpoint *endpoint, FastNetPeerId
 {
     fn_peer *peer = endpoint != NULL ? fn_peer_find(endpoint, peer_id) : NULL;
     if (peer == NULL || peer->conn == NULL)
-        return FASTNET_ERR_PEER;
+        return fn_refuse_peer(endpoint);
     fn_conn_set_rate_max(peer->conn, bytes_per_s);
     fn_peer_touch(endpoint, peer);
     return FASTNET_OK;
@@ -207,7 +213,9 @@ uint16_t fastnet_tls_port(const FastNetEndpoint *endpoint)
 
 const char *fastnet_last_error_text(const FastNetEndpoint *endpoint)
 {
-    return endpoint != NULL ? endpoint->report.last_error : "";
+    if (endpoint == NULL)
+        return "the endpoint is NULL";
+    return endpoint->report.sentence != NULL ? endpoint->report.sentence : "";
 }
 
 /* --- operating --- */
@@ -217,9 +225,11 @@ FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint, const char *
 {
     fn_failure failure = {0};
     if (endpoint == NULL || certificate_path == NULL || private_key_path == NULL)
-        return FASTNET_ERR_ARGUMENT;
+        return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT,
+                         "certificate_path or private_key_path is NULL");
     if (!endpoint->incoming.listening)
-        return FASTNET_ERR_STATE;
+        return fn_refuse(endpoint, FASTNET_ERR_STATE,
+                         "this endpoint does not listen: it has no certificate to replace");
     fn_tls_context *context = fn_trust_identity(&endpoint->trust, certificate_path,
                                                 private_key_path, &endpoint->report.log, &failure);
     if (context == NULL) {
@@ -234,8 +244,10 @@ FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint, const char *
 
 static bool read_host(FastNetEndpoint *endpoint, const char *text, fn_address *address)
 {
-    if (endpoint == NULL || text == NULL)
+    if (endpoint == NULL || text == NULL) {
+        fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "the address is NULL");
         return false;
+    }
     if (fn_platform_host_parse(&endpoint->platform, text, address))
         return true;
     char line[FN_REPORT_BYTES];
@@ -251,7 +263,10 @@ FastNetResult fastnet_ban_add(FastNetEndpoint *endpoint, const char *address)
     fn_address host;
     if (!read_host(endpoint, address, &host))
         return FASTNET_ERR_ARGUMENT;
-    return (FastNetResult)fn_admission_ban(&endpoint->incoming.admission, &host);
+    int code = fn_admission_ban(&endpoint->incoming.admission, &host);
+    return code == FASTNET_OK
+               ? FASTNET_OK
+               : fn_refuse(endpoint, code, "the list of banned addresses is full (1024 entries)");
 }
 
 FastNetResult fastnet_ban_remove(FastNetEndpoint *endpoint, const char *address)
@@ -287,13 +302,15 @@ FastNetResult fastnet_simulate_bad_link(FastNetEndpoint *endpoint, uint32_t loss
                                            seed};
     fn_bad_link *link = NULL;
     if (endpoint == NULL || !settings_in_range(&settings))
-        return FASTNET_ERR_ARGUMENT;
+        return fn_refuse(
+            endpoint, FASTNET_ERR_ARGUMENT,
+            "loss and duplicates are at most 1000 permille, delay and jitter 10000 ms");
     const fn_memory *memory = &endpoint->blocks.memory;
     fn_datagrams *datagrams = &endpoint->datagrams;
     if (loss_permille + duplicate_permille + delay_ms + jitter_ms > 0) {
         link = fn_bad_link_create(memory, &settings, datagrams->datagram_bytes);
         if (link == NULL)
-            return FASTNET_ERR_MEMORY;
+            return fn_refuse(endpoint, FASTNET_ERR_MEMORY, "no memory for a bad link");
     }
     fn_bad_link_destroy(memory, datagrams->bad_link);
     datagrams->bad_link = link;

@@ -199,7 +199,7 @@ int32_t fastnet_poll(FastNetEndpoint *endpoint, FastNetEvent *events, uint32_t c
                      uint32_t timeout_us)
 {
     if (endpoint == NULL || (events == NULL && capacity > 0))
-        return FASTNET_ERR_ARGUMENT;
+        return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "events is NULL but capacity is not 0");
     fn_pump_release(endpoint);
     if (timeout_us == 0) {
         fn_pump(endpoint);
@@ -235,7 +235,10 @@ int fastnet_endpoint_fd(FastNetEndpoint *endpoint)
         return -1;
     endpoint->fd_given = true;
     fn_datagrams_watch(endpoint, NULL);
-    return (int)fn_poller_fd(&endpoint->system.poller);
+    int fd = (int)fn_poller_fd(&endpoint->system.poller);
+    if (fd < 0)
+        fn_refuse(endpoint, FASTNET_ERR_UNSUPPORTED, "this build has no descriptor to wait for");
+    return fd;
 }
 
 uint64_t fastnet_next_deadline(const FastNetEndpoint *endpoint)

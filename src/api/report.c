@@ -1,5 +1,7 @@
 #include "api/report.h"
 
+#include "api/endpoint.h"
+
 void fn_report_copy(char *to, size_t capacity, const char *text)
 {
     fn_text out = fn_text_make(to, capacity);
@@ -9,6 +11,44 @@ void fn_report_copy(char *to, size_t capacity, const char *text)
 int fn_report_error(fn_report *report, fn_log_level level, int code, const char *text)
 {
     fn_report_copy(report->last_error, sizeof report->last_error, text);
+    report->sentence = report->last_error;
     fn_log_write(&report->log, level, report->last_error);
     return code;
+}
+
+/* Looking at an endpoint does not change it; that looking failed is kept all the same. */
+static fn_report *report_of(const FastNetEndpoint *endpoint)
+{
+    return &((FastNetEndpoint *)(uintptr_t)endpoint)->report;
+}
+
+FastNetResult fn_refuse(const FastNetEndpoint *endpoint, int code, const char *sentence)
+{
+    if (endpoint != NULL)
+        report_of(endpoint)->sentence = sentence != NULL ? sentence : fastnet_result_text(code);
+    return (FastNetResult)code;
+}
+
+FastNetResult fn_refuse_limit(const FastNetEndpoint *endpoint, int code, const char *what,
+                              uint64_t value, const char *limit_name, uint64_t limit)
+{
+    if (endpoint == NULL)
+        return (FastNetResult)code;
+    fn_report *report = report_of(endpoint);
+    fn_text text = fn_text_make(report->last_error, sizeof report->last_error);
+    fn_text_add(&text, what);
+    fn_text_add_char(&text, ' ');
+    fn_text_add_u64(&text, value);
+    fn_text_add(&text, "; ");
+    fn_text_add(&text, limit_name);
+    fn_text_add(&text, " is ");
+    fn_text_add_u64(&text, limit);
+    report->sentence = report->last_error;
+    return (FastNetResult)code;
+}
+
+FastNetResult fn_refuse_peer(const FastNetEndpoint *endpoint)
+{
+    return fn_refuse(endpoint, FASTNET_ERR_PEER,
+                     "the id names no peer of this endpoint: it left, or is being said goodbye to");
 }

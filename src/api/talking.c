@@ -16,7 +16,8 @@ static FastNetResult connect_to(FastNetEndpoint *endpoint, const char *host, uin
     if (out_peer != NULL)
         *out_peer = 0;
     if (endpoint == NULL || host == NULL || out_peer == NULL)
-        return FASTNET_ERR_ARGUMENT;
+        return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT,
+                         host == NULL ? "host is NULL" : "out_peer is NULL");
     int code = fn_config_read_options(options, &complete, &failure);
     if (code != FASTNET_OK)
         return (FastNetResult)fn_report_error(&endpoint->report, FN_LOG_WARNING, code,
@@ -47,6 +48,12 @@ FastNetResult fastnet_connect_insecure_without_verification(FastNetEndpoint *end
 
 /* --- deciding --- */
 
+static const char gone[] =
+    "the client went away before it was answered, or there is no memory for it";
+static const char not_asked[] =
+    "nothing is to be decided: that peer's CONNECT_REQUEST was answered, "
+    "or it never had one";
+
 static fn_peer *find(FastNetEndpoint *endpoint, FastNetPeerId id)
 {
     return endpoint != NULL ? fn_peer_find(endpoint, id) : NULL;
@@ -56,14 +63,14 @@ FastNetResult fastnet_accept(FastNetEndpoint *endpoint, FastNetPeerId peer_id)
 {
     fn_peer *peer = find(endpoint, peer_id);
     if (peer == NULL)
-        return FASTNET_ERR_PEER;
+        return fn_refuse_peer(endpoint);
     if (peer->state != FN_PEER_DECIDING)
-        return FASTNET_ERR_STATE;
+        return fn_refuse(endpoint, FASTNET_ERR_STATE, not_asked);
     uint64_t now_ns = fn_endpoint_clock(endpoint);
     fn_link *link = peer->link;
     int code = fn_incoming_decide(endpoint, peer, now_ns);
     fn_link_settle(endpoint, link, now_ns);
-    return code == FASTNET_OK ? FASTNET_OK : FASTNET_ERR_PEER;
+    return code == FASTNET_OK ? FASTNET_OK : fn_refuse(endpoint, FASTNET_ERR_PEER, gone);
 }
 
 FastNetResult fastnet_reject(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint32_t code,
@@ -71,12 +78,12 @@ FastNetResult fastnet_reject(FastNetEndpoint *endpoint, FastNetPeerId peer_id, u
 {
     fn_peer *peer = find(endpoint, peer_id);
     if (peer == NULL)
-        return FASTNET_ERR_PEER;
+        return fn_refuse_peer(endpoint);
     if (peer->state != FN_PEER_DECIDING)
-        return FASTNET_ERR_STATE;
+        return fn_refuse(endpoint, FASTNET_ERR_STATE, not_asked);
     uint64_t now_ns = fn_endpoint_clock(endpoint);
     int result = fn_incoming_refuse(endpoint, peer, code, text, now_ns);
-    return result == FASTNET_OK ? FASTNET_OK : FASTNET_ERR_PEER;
+    return result == FASTNET_OK ? FASTNET_OK : fn_refuse(endpoint, FASTNET_ERR_PEER, gone);
 }
 
 /* --- ending --- */
@@ -98,7 +105,7 @@ static FastNetResult disconnect(FastNetEndpoint *endpoint, FastNetPeerId peer_id
 {
     fn_peer *peer = find(endpoint, peer_id);
     if (peer == NULL)
-        return FASTNET_ERR_PEER;
+        return fn_refuse_peer(endpoint);
     uint64_t now_ns = fn_endpoint_clock(endpoint);
     fn_peer_mute(endpoint, peer);
     if (peer->state == FN_PEER_SESSION)
@@ -123,20 +130,50 @@ FastNetResult fastnet_disconnect_now(FastNetEndpoint *endpoint, FastNetPeerId pe
 
 /* --- sending --- */
 
+/* The numbers above the application's channels are the library's own. */
+static int check_message(const FastNetEndpoint *endpoint, uint8_t channel, const void *data,
+                         uint32_t data_len)
+{
+    uint32_t channels = endpoint->config.channel_count;
+    if (data == NULL && data_len > 0)
+        return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "data is NULL but data_len is not 0");
+    if (channel >= channels)
+        return fn_refuse_limit(endpoint, FASTNET_ERR_ARGUMENT, "there is no channel", channel,
+                               "channel_count", channels);
+    return FASTNET_OK;
+}
+
+static int refuse_send(const FastNetEndpoint *endpoint, const fn_peer *peer, int code,
+                       uint32_t data_len)
+{
+    bool early = peer->conn == NULL || fn_conn_get_state(peer->conn) == FN_CONN_VALIDATING;
+    switch (code) {
+    case FASTNET_ERR_TOO_LARGE:
+        return fn_refuse_limit(endpoint, code, "the message has bytes:", data_len,
+                               "message_bytes_max, the smaller one of both sides,",
+                               peer->message_bytes_max);
+    case FASTNET_ERR_STATE:
+        return fn_refuse(endpoint, code,
+                         early ? "not connected yet: wait for CONNECTED"
+                               : "the session is ending: it takes no messages any more");
+    default:
+        return fn_refuse(endpoint, code, NULL);
+    }
+}
+
 static int send_to(FastNetEndpoint *endpoint, fn_peer *peer, uint8_t channel, const void *data,
                    uint32_t data_len, const fn_send_options *options)
 {
-    /* The numbers above the application's channels are the library's own. */
-    if ((data == NULL && data_len > 0) || channel >= endpoint->config.channel_count)
-        return FASTNET_ERR_ARGUMENT;
-    if (peer->conn == NULL)
-        return FASTNET_ERR_STATE;
-    int code = fn_conn_send(peer->conn, channel, data, data_len, options);
-    if (code == FASTNET_OK) {
-        fn_peer_touch(endpoint, peer);
-        endpoint->unsent = true;
-    }
-    return code;
+    int code = check_message(endpoint, channel, data, data_len);
+    if (code != FASTNET_OK)
+        return code;
+    code = peer->conn != NULL ? fn_conn_send(peer->conn, channel, data, data_len, options)
+                              : FASTNET_ERR_STATE;
+    if (code != FASTNET_OK)
+        return refuse_send(endpoint, peer, code, data_len);
+    fn_peer_touch(endpoint, peer);
+    endpoint->unsent = true;
+    return FASTNET_OK;
 }
 
 FastNetResult fastnet_send(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint8_t channel,
@@ -144,7 +181,7 @@ FastNetResult fastnet_send(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uin
 {
     fn_peer *peer = find(endpoint, peer_id);
     if (peer == NULL)
-        return FASTNET_ERR_PEER;
+        return fn_refuse_peer(endpoint);
     return (FastNetResult)send_to(endpoint, peer, channel, data, data_len, NULL);
 }
 
@@ -153,7 +190,7 @@ int32_t fn_send_at_once(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint8_
 {
     fn_peer *peer = find(endpoint, peer_id);
     if (peer == NULL)
-        return FASTNET_ERR_PEER;
+        return fn_refuse_peer(endpoint);
     uint64_t now_ns = fn_endpoint_clock(endpoint);
     int code = send_to(endpoint, peer, channel, data, data_len, NULL);
     if (code == FASTNET_OK)
@@ -169,7 +206,7 @@ FastNetResult fastnet_send_tagged(FastNetEndpoint *endpoint, FastNetPeerId peer_
         .tagged = true, .tag = tag, .time_to_live_ns = time_to_live_ms * FN_NS_PER_MS};
     fn_peer *peer = find(endpoint, peer_id);
     if (peer == NULL)
-        return FASTNET_ERR_PEER;
+        return fn_refuse_peer(endpoint);
     return (FastNetResult)send_to(endpoint, peer, channel, data, data_len, &options);
 }
 
@@ -177,10 +214,14 @@ FastNetResult fastnet_send_tagged(FastNetEndpoint *endpoint, FastNetPeerId peer_
 static int check_broadcast(const FastNetEndpoint *endpoint, uint8_t channel, const void *data,
                            uint32_t data_len)
 {
-    if (endpoint == NULL || (data == NULL && data_len > 0) ||
-        channel >= endpoint->config.channel_count)
+    if (endpoint == NULL)
         return FASTNET_ERR_ARGUMENT;
-    return data_len > endpoint->config.given.message_bytes_max ? FASTNET_ERR_TOO_LARGE : FASTNET_OK;
+    uint32_t bytes_max = endpoint->config.given.message_bytes_max;
+    int code = check_message(endpoint, channel, data, data_len);
+    if (code != FASTNET_OK || data_len <= bytes_max)
+        return code;
+    return fn_refuse_limit(endpoint, FASTNET_ERR_TOO_LARGE, "the message has bytes:", data_len,
+                           "message_bytes_max", bytes_max);
 }
 
 int32_t fastnet_broadcast(FastNetEndpoint *endpoint, FastNetPeerId except, uint8_t channel,

@@ -98,7 +98,7 @@ FastNetResult fastnet_endpoint_socket_config(const FastNetEndpoint *endpoint,
 {
     fn_udp_settings granted;
     if (endpoint == NULL || out == NULL)
-        return FASTNET_ERR_ARGUMENT;
+        return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "out is NULL");
     fn_platform_udp_settings(&endpoint->platform, &granted);
     *out = (FastNetSocketConfig){
         .receive_buffer_bytes = granted.receive_buffer_bytes,

@@ -1,21 +1,15 @@
 #include "base/log.h"
 
-static bool is_control(char character)
-{
-    return (unsigned char)character < 0x20 || character == 0x7f;
-}
+#include <string.h>
 
-/* A host name out of somebody's server list must not be able to forge a line. */
+/* A host name out of somebody's server list, or a peer's text, must not be able to forge a line. */
 static const char *harmless(const char *line, char *buffer)
 {
-    const char *at = line;
-    while (*at != '\0' && !is_control(*at))
-        at++;
-    if (*at == '\0')
+    size_t bytes = strlen(line);
+    if (fn_text_is_harmless(line, bytes))
         return line;
     fn_text text = fn_text_make(buffer, FN_LOG_LINE_BYTES_MAX);
-    for (at = line; *at != '\0'; at++)
-        fn_text_add_char(&text, is_control(*at) ? '?' : *at);
+    fn_text_add_harmless(&text, line, bytes);
     return buffer;
 }
 

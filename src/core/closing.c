@@ -14,7 +14,7 @@ static const struct {
 
 static void set_text(fn_closing *closing, const uint8_t *text, size_t bytes)
 {
-    bytes = fn_hello_text_cut(text, bytes, FN_CONN_TEXT_BYTES);
+    bytes = fn_text_cut(text, bytes, FN_CONN_TEXT_BYTES);
     if (bytes > 0)
         memcpy(closing->text, text, bytes);
     closing->text[bytes] = '\0';

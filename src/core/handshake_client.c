@@ -103,17 +103,15 @@ static void handle_welcome(fn_handshake *handshake, uint64_t now_ns)
     fn_handshake_establish(handshake, now_ns);
 }
 
-/* The text may be any bytes; no control character of it reaches a log. */
+/* The text may be any bytes; what could do harm reaches neither a log nor the application. */
 static void handle_reject(fn_handshake *handshake, uint64_t now_ns)
 {
     fn_reject reject;
     if (fn_reject_decode(fn_handshake_in_body(handshake), fn_handshake_in_body_bytes(handshake),
                          &reject, &handshake->failure) == FASTNET_OK) {
         char text[FN_HELLO_TEXT_BYTES_MAX + 1];
-        for (size_t i = 0; i < reject.text_bytes; i++)
-            text[i] =
-                (char)(reject.text[i] < 0x20 || reject.text[i] == 0x7f ? '?' : reject.text[i]);
-        text[reject.text_bytes] = '\0';
+        fn_text harmless = fn_text_make(text, sizeof text);
+        fn_text_add_harmless(&harmless, reject.text, reject.text_bytes);
         int code = fn_reject_code(&reject);
         handshake->app_code = reject.app_code;
         fn_failure_set(&handshake->failure, code, "%s",

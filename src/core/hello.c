@@ -221,19 +221,9 @@ void fn_welcome_encode(fn_writer *writer, const fn_welcome *welcome)
     write_limits(writer, &welcome->limits);
 }
 
-size_t fn_hello_text_cut(const uint8_t *text, size_t text_bytes, size_t bytes_max)
-{
-    if (text_bytes <= bytes_max)
-        return text_bytes;
-    size_t cut = bytes_max;
-    while (cut > 0 && (text[cut] & 0xc0) == 0x80)
-        cut--;
-    return cut;
-}
-
 void fn_reject_encode(fn_writer *writer, const fn_reject *reject)
 {
-    size_t bytes = fn_hello_text_cut(reject->text, reject->text_bytes, FN_HELLO_TEXT_BYTES_MAX);
+    size_t bytes = fn_text_cut(reject->text, reject->text_bytes, FN_HELLO_TEXT_BYTES_MAX);
     fn_write_u32(writer, reject->result);
     fn_write_u32(writer, reject->app_code);
     fn_write_u16(writer, (uint16_t)bytes);

@@ -10,6 +10,7 @@
 #define FN_CORE_HELLO_H
 
 #include "base/cursor.h"
+#include "base/text.h"
 #include "crypto/failure.h"
 #include "fastnet.h"
 
@@ -148,9 +149,6 @@ bool fn_hello_offers(const fn_hello *hello, uint16_t version);
 
 /* The FASTNET_ERR_* that a REJECT stands for; ERR_REJECTED for numbers that are none. */
 int fn_reject_code(const fn_reject *reject);
-
-/* How many of text_bytes a limit leaves without cutting a UTF-8 character in two. */
-size_t fn_hello_text_cut(const uint8_t *text, size_t text_bytes, size_t bytes_max);
 
 /* --- framing -------------------------------------------------------------------------- */
 

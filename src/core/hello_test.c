@@ -369,7 +369,7 @@ static void long_reject_text_is_cut_at_a_character(void **state)
     assert_int_equal(back.text_bytes, 254);
     memset(text, 'a', sizeof text);
     memcpy(text + 253, "\xe2\x82\xac", 3);
-    assert_int_equal(fn_hello_text_cut(text, sizeof text, 256), 256);
+    assert_int_equal(fn_text_cut(text, sizeof text, 256), 256);
 }
 
 typedef struct limits_case {

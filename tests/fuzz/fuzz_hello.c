@@ -61,7 +61,7 @@ static void check_reject(const uint8_t *data, size_t bytes)
         return;
     FUZZ_CHECK(reject.text_bytes <= FN_HELLO_TEXT_BYTES_MAX);
     FUZZ_CHECK(fn_reject_code(&reject) < 0);
-    FUZZ_CHECK(fn_hello_text_cut(reject.text, reject.text_bytes, 10) <= 10);
+    FUZZ_CHECK(fn_text_cut(reject.text, reject.text_bytes, 10) <= 10);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
