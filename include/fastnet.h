@@ -643,8 +643,12 @@ FASTNET_API FastNetResult fastnet_simulate_bad_link(FastNetEndpoint *endpoint,
 
 /* --- the short form: thin wrappers, defined in terms of the above ---------------------- */
 
-/* A client is an endpoint with one peer; every fastnet_ function that
- * takes an endpoint takes it too. */
+/*
+ * A client is an endpoint with one outgoing peer. Every fastnet_ function that takes an endpoint
+ * takes it too, and these take any endpoint that has made exactly one connection with
+ * fastnet_connect(): after DISCONNECTED, too, when another was made. With none, or with several,
+ * they refuse, and fastnet_last_error_text() says which of the two it is.
+ */
 typedef FastNetEndpoint *FastNetClient;
 
 /* A server is a listening endpoint. */
@@ -663,7 +667,8 @@ FASTNET_API FastNetClient fastnet_client_connect(const char *host, uint16_t tls_
 /*
  * Sends one message to the server; it leaves at once, as far as congestion control allows.
  *
- * Returns:   OK, or as fastnet_send(); ERR_STATE after DISCONNECTED.
+ * Returns:   OK, or as fastnet_send(); ERR_STATE after DISCONNECTED, and when it is not clear which
+ *            peer is meant.
  */
 FASTNET_API int32_t fastnet_client_send(FastNetClient client, uint8_t channel, const uint8_t *data,
                                         uint32_t data_len);
@@ -676,8 +681,9 @@ FASTNET_API bool fastnet_client_poll(FastNetClient client, FastNetEvent *event);
  * blocked; NONE after DISCONNECTED. */
 FASTNET_API FastNetTransport fastnet_client_transport_mode(FastNetClient client);
 
-/* Delivers queued reliable messages (up to linger_ms), says goodbye, frees the client. NULL is
- * fine. Blocks: until the server has confirmed, at most linger_ms plus a few round trips. */
+/* Delivers queued reliable messages (up to linger_ms), says goodbye to all peers that the endpoint
+ * has, and frees it. NULL is fine. Blocks: until the server has confirmed, at most linger_ms plus a
+ * few round trips. */
 FASTNET_API void fastnet_client_disconnect(FastNetClient client);
 
 /*
@@ -704,6 +710,11 @@ FASTNET_API uint32_t fastnet_server_peer_count(FastNetServer server);
 /* Says goodbye to every peer, gives queued reliable messages up to linger_ms, and frees the server.
  * NULL is fine. */
 FASTNET_API void fastnet_server_destroy(FastNetServer server);
+
+/* Like fastnet_server_destroy(), and each peer's DISCONNECTED carries code (app_code) and text.
+ * text may be NULL. */
+FASTNET_API void fastnet_server_destroy_with_reason(FastNetServer server, uint32_t code,
+                                                    const char *text);
 
 #ifdef __cplusplus
 }

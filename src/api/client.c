@@ -51,15 +51,48 @@ FastNetClient fastnet_client_connect(const char *host, uint16_t tls_port)
     return wait_until_connected(endpoint);
 }
 
+/* The one outgoing peer that still has its place: any endpoint can have got it by
+ * fastnet_connect(). NULL: there is none, or more than one. */
+static const fn_peer *only_outgoing(const FastNetEndpoint *endpoint, uint32_t *count)
+{
+    const fn_peer *only = NULL;
+    *count = 0;
+    for (const fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
+         peer = fn_peer_after(endpoint, peer->id)) {
+        if (!peer->is_client || !peer->placed || peer->muted)
+            continue;
+        only = peer;
+        ++*count;
+    }
+    return *count == 1 ? only : NULL;
+}
+
+/* The peer that the short form means; 0 and a sentence when that is not clear. The last answer is
+ * good as long as nobody connected or left. */
+static FastNetPeerId find_peer(FastNetEndpoint *endpoint)
+{
+    uint32_t count;
+    fn_peer *known = fn_peer_find(endpoint, endpoint->client_peer);
+    if (known != NULL && known->placed && endpoint->peers.outgoing_count == 1)
+        return known->id;
+    const fn_peer *only = only_outgoing(endpoint, &count);
+    endpoint->client_peer = only != NULL ? only->id : 0;
+    if (only == NULL) {
+        fn_refuse(endpoint, FASTNET_ERR_STATE,
+                  count == 0 ? "this endpoint has no outgoing session, or it has ended: connect"
+                             : "this endpoint has several outgoing sessions: name the peer, with "
+                               "fastnet_send()");
+    }
+    return endpoint->client_peer;
+}
+
 int32_t fastnet_client_send(FastNetClient client, uint8_t channel, const uint8_t *data,
                             uint32_t data_len)
 {
     if (client == NULL)
         return FASTNET_ERR_ARGUMENT;
-    int32_t result = fn_send_at_once(client, client->client_peer, channel, data, data_len);
-    return result == FASTNET_ERR_PEER
-               ? fn_refuse(client, FASTNET_ERR_STATE, "the session has ended: connect anew")
-               : result;
+    FastNetPeerId peer = find_peer(client);
+    return peer != 0 ? fn_send_at_once(client, peer, channel, data, data_len) : FASTNET_ERR_STATE;
 }
 
 bool fastnet_client_poll(FastNetClient client, FastNetEvent *event)
@@ -69,7 +102,7 @@ bool fastnet_client_poll(FastNetClient client, FastNetEvent *event)
 
 FastNetTransport fastnet_client_transport_mode(FastNetClient client)
 {
-    return client != NULL ? fastnet_peer_transport_mode(client, client->client_peer)
+    return client != NULL ? fastnet_peer_transport_mode(client, find_peer(client))
                           : FASTNET_TRANSPORT_NONE;
 }
 
@@ -77,6 +110,6 @@ void fastnet_client_disconnect(FastNetClient client)
 {
     if (client == NULL)
         return;
-    fn_goodbye_wait(client);
+    fn_goodbye_wait(client, 0, NULL);
     fastnet_endpoint_destroy(client);
 }

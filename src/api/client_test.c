@@ -204,6 +204,57 @@ static void server_destroy_delivers_what_was_queued(void **state)
     test_net_destroy(net);
 }
 
+/* The short form takes an endpoint that the long form has made. */
+static void short_form_takes_any_endpoint_with_one_outgoing_peer(void **state)
+{
+    (void)state;
+    const uint8_t x = 'x';
+    test_net *net = test_net_with(NULL, NULL);
+    assert_int_equal(fastnet_client_send(net->client, 0, &x, 1), FASTNET_ERR_STATE);
+    assert_non_null(strstr(fastnet_last_error_text(net->client), "no outgoing"));
+    test_net_connect(net);
+    assert_int_equal(fastnet_client_send(net->client, 0, &x, 1), FASTNET_OK);
+    assert_int_equal(fastnet_client_transport_mode(net->client), FASTNET_TRANSPORT_UDP);
+    test_await(net, net->server, FASTNET_EVENT_DATA);
+    FastNetPeerId second = test_connect_to(net, net->client, "127.0.0.1", NULL);
+    assert_int_equal(fastnet_client_send(net->client, 0, &x, 1), FASTNET_ERR_STATE);
+    assert_non_null(strstr(fastnet_last_error_text(net->client), "several"));
+    fastnet_disconnect(net->client, second, 0, NULL);
+    assert_int_equal(fastnet_client_send(net->client, 0, &x, 1), FASTNET_OK);
+    /* A session that ended, and the next one. */
+    fastnet_disconnect(net->server, net->to_client, 0, NULL);
+    test_await(net, net->client, FASTNET_EVENT_DISCONNECTED);
+    assert_int_equal(fastnet_client_send(net->client, 0, &x, 1), FASTNET_ERR_STATE);
+    test_forget_events(net);
+    test_net_connect(net);
+    assert_int_equal(fastnet_client_send(net->client, 0, &x, 1), FASTNET_OK);
+    assert_int_equal(fastnet_client_send(net->server, 0, &x, 1), FASTNET_ERR_STATE);
+    test_net_destroy(net);
+}
+
+static void *destroy_with_reason(void *server)
+{
+    fastnet_server_destroy_with_reason(server, 42, "maintenance until 9");
+    return NULL;
+}
+
+static void a_server_can_say_why_it_ends(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    test_net *net = test_net_connected();
+    FastNetEndpoint *server = net->server;
+    net->all[0] = net->client;
+    net->endpoint_count = 1;
+    assert_int_equal(pthread_create(&thread, NULL, destroy_with_reason, server), 0);
+    const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_DISCONNECTED);
+    assert_int_equal(event->app_code, 42);
+    assert_string_equal((const char *)event->data, "maintenance until 9");
+    test_run_ms(net, 20);
+    pthread_join(thread, NULL);
+    test_net_destroy(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +263,8 @@ int main(void)
         cmocka_unit_test(f2_failed_connect_gives_a_reason),
         cmocka_unit_test(client_learns_that_the_server_left),
         cmocka_unit_test(server_destroy_delivers_what_was_queued),
+        cmocka_unit_test(short_form_takes_any_endpoint_with_one_outgoing_peer),
+        cmocka_unit_test(a_server_can_say_why_it_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

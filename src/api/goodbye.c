@@ -30,19 +30,19 @@ static void drop_events(FastNetEndpoint *endpoint)
         fn_pump_release(endpoint);
 }
 
-static void disconnect_all(FastNetEndpoint *endpoint)
+static void disconnect_all(FastNetEndpoint *endpoint, uint32_t code, const char *text)
 {
     for (fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
          peer = fn_peer_after(endpoint, peer->id))
-        fastnet_disconnect(endpoint, peer->id, 0, NULL);
+        fastnet_disconnect(endpoint, peer->id, code, text);
 }
 
-void fn_goodbye_wait(FastNetEndpoint *endpoint)
+void fn_goodbye_wait(FastNetEndpoint *endpoint, uint32_t code, const char *text)
 {
     uint64_t linger_ns = endpoint->config.given.linger_ms * FN_NS_PER_MS;
     uint64_t end_ns = fn_endpoint_clock(endpoint) + linger_ns + CONFIRM_NS_MAX;
     fn_pump_release(endpoint);
-    disconnect_all(endpoint);
+    disconnect_all(endpoint, code, text);
     fn_pump(endpoint);
     for (;;) {
         drop_events(endpoint);

@@ -10,7 +10,8 @@
 void fn_goodbye_now(FastNetEndpoint *endpoint);
 
 /* Lets every session deliver its queued reliable messages (at most linger_ms) and say goodbye, and
- * waits until the other sides have confirmed it or cannot be heard. Events are dropped. */
-void fn_goodbye_wait(FastNetEndpoint *endpoint);
+ * waits until the other sides have confirmed it or cannot be heard. Events are dropped. Code and
+ * text (may be NULL) reach the other applications. */
+void fn_goodbye_wait(FastNetEndpoint *endpoint, uint32_t code, const char *text);
 
 #endif

@@ -84,6 +84,7 @@ fn_peer *fn_peer_take(FastNetEndpoint *endpoint, fn_peer_state state, bool is_cl
     peer->is_client = is_client;
     peer->placed = true;
     peers->placed_count++;
+    peers->outgoing_count += is_client ? 1 : 0;
     return peer;
 }
 
@@ -236,8 +237,11 @@ void fn_peers_sweep(FastNetEndpoint *endpoint)
 
 void fn_peer_give_place_up(FastNetEndpoint *endpoint, fn_peer *peer)
 {
-    endpoint->peers.placed_count -= peer->placed ? 1 : 0;
+    if (!peer->placed)
+        return;
     peer->placed = false;
+    endpoint->peers.placed_count--;
+    endpoint->peers.outgoing_count -= peer->is_client ? 1 : 0;
 }
 
 void fn_peer_part(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)

@@ -99,6 +99,7 @@ typedef struct fn_peers {
     fn_peer *rows; /* one per slot */
     uint32_t connected_count;
     uint32_t placed_count;
+    uint32_t outgoing_count; /* of them, those that this side connected */
     fn_list dirty;
     fn_list quiet;
     fn_list resolving;

@@ -41,8 +41,13 @@ uint32_t fastnet_server_peer_count(FastNetServer server)
 
 void fastnet_server_destroy(FastNetServer server)
 {
+    fastnet_server_destroy_with_reason(server, 0, NULL);
+}
+
+void fastnet_server_destroy_with_reason(FastNetServer server, uint32_t code, const char *text)
+{
     if (server == NULL)
         return;
-    fn_goodbye_wait(server);
+    fn_goodbye_wait(server, code, text);
     fastnet_endpoint_destroy(server);
 }

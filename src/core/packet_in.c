@@ -62,7 +62,10 @@ static void on_outcome(fn_conn *conn, packet_in *packet, const fn_message_frame 
 
 static void on_message(fn_conn *conn, packet_in *packet, const fn_message_frame *frame)
 {
-    fn_channel *channel = fn_channels_find(&conn->channels, frame->channel);
+    /* The library's own numbers have no user yet. The application is not one: it would get what no
+     * peer's application has sent. */
+    bool ours = frame->channel >= FASTNET_CHANNELS_MAX;
+    fn_channel *channel = ours ? NULL : fn_channels_find(&conn->channels, frame->channel);
     if (channel == NULL) {
         fn_closing_violation(conn, packet->now_ns, FN_CLOSE_CHANNEL);
         return;
