@@ -21,6 +21,14 @@
  * FastNetConfig.resolve). An endpoint is used by one thread at a time; different endpoints
  * are independent. Only fastnet_wake() may be called at the same time as another function.
  *
+ * Copies: keys and packet numbers must not go on in two places. After fork() an endpoint stays with
+ * the parent: in the child its functions give FASTNET_ERR_STATE with a sentence, nothing leaves or
+ * is read, and fastnet_endpoint_destroy() only gives back what the child holds. A snapshot of a
+ * virtual machine cannot be seen from inside: one that is resumed once goes on, or its peers time
+ * out. Destroy endpoints before a snapshot that may be resumed twice, or beside the original: the
+ * copies would seal different bytes under one nonce, and their secrets would be known to each
+ * other.
+ *
  * Strings are UTF-8, zero-terminated. Structs that carry struct_size may grow at the end.
  */
 #ifndef FASTNET_FASTNET_H

@@ -72,6 +72,10 @@ static const fn_peer *only_outgoing(const FastNetEndpoint *endpoint, uint32_t *c
 static FastNetPeerId find_peer(FastNetEndpoint *endpoint)
 {
     uint32_t count;
+    if (fn_is_copy(endpoint)) {
+        fn_refuse_copy(endpoint);
+        return 0;
+    }
     fn_peer *known = fn_peer_find(endpoint, endpoint->client_peer);
     if (known != NULL && known->placed && endpoint->peers.outgoing_count == 1)
         return known->id;

@@ -163,6 +163,7 @@ static void free_endpoint(FastNetEndpoint *endpoint)
     fn_tickets_drop_all(&endpoint->tickets);
     fn_trust_free(&endpoint->trust);
     fn_random_wipe(&endpoint->random);
+    fn_system_close(&endpoint->system);
     fn_blocks_free(&blocks);
 }
 

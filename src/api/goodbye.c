@@ -10,12 +10,14 @@
 void fn_goodbye_now(FastNetEndpoint *endpoint)
 {
     uint64_t now_ns = fn_endpoint_clock(endpoint);
-    for (fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
+    bool speaks = !fn_is_copy(endpoint);
+    for (fn_peer *peer = fn_peer_after(endpoint, 0); speaks && peer != NULL;
          peer = fn_peer_after(endpoint, peer->id)) {
         if (peer->state == FN_PEER_SESSION)
             fn_session_close(endpoint, peer, now_ns, 0, NULL, 0);
     }
-    fn_sessions_flush(endpoint, now_ns);
+    if (speaks)
+        fn_sessions_flush(endpoint, now_ns);
     for (fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
          peer = fn_peer_after(endpoint, peer->id))
         fn_peer_retire(endpoint, peer, now_ns);
@@ -39,6 +41,8 @@ static void disconnect_all(FastNetEndpoint *endpoint, uint32_t code, const char 
 
 void fn_goodbye_wait(FastNetEndpoint *endpoint, uint32_t code, const char *text)
 {
+    if (fn_is_copy(endpoint))
+        return;
     uint64_t linger_ns = endpoint->config.given.linger_ms * FN_NS_PER_MS;
     uint64_t end_ns = fn_endpoint_clock(endpoint) + linger_ns + CONFIRM_NS_MAX;
     fn_pump_release(endpoint);

@@ -200,6 +200,8 @@ int32_t fastnet_poll(FastNetEndpoint *endpoint, FastNetEvent *events, uint32_t c
 {
     if (endpoint == NULL || (events == NULL && capacity > 0))
         return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "events is NULL but capacity is not 0");
+    if (fn_is_copy(endpoint))
+        return fn_refuse_copy(endpoint);
     fn_pump_release(endpoint);
     if (timeout_us == 0) {
         fn_pump(endpoint);
@@ -225,6 +227,8 @@ FastNetResult fastnet_flush(FastNetEndpoint *endpoint)
 {
     if (endpoint == NULL)
         return FASTNET_ERR_ARGUMENT;
+    if (fn_is_copy(endpoint))
+        return fn_refuse_copy(endpoint);
     fn_sessions_flush(endpoint, fn_endpoint_clock(endpoint));
     return FASTNET_OK;
 }

@@ -47,8 +47,23 @@ FastNetResult fn_refuse_limit(const FastNetEndpoint *endpoint, int code, const c
     return (FastNetResult)code;
 }
 
+bool fn_is_copy(const FastNetEndpoint *endpoint)
+{
+    return endpoint != NULL && fn_platform_is_copy(&endpoint->platform);
+}
+
+FastNetResult fn_refuse_copy(const FastNetEndpoint *endpoint)
+{
+    return fn_refuse(
+        endpoint, FASTNET_ERR_STATE,
+        "this process is a fork of the endpoint's: the endpoint stays with the parent, "
+        "create another one here");
+}
+
 FastNetResult fn_refuse_peer(const FastNetEndpoint *endpoint)
 {
+    if (fn_is_copy(endpoint))
+        return fn_refuse_copy(endpoint);
     return fn_refuse(endpoint, FASTNET_ERR_PEER,
                      "the id names no peer of this endpoint: it left, or is being said goodbye to");
 }

@@ -37,7 +37,13 @@ FastNetResult fn_refuse(const FastNetEndpoint *endpoint, int code, const char *s
 FastNetResult fn_refuse_limit(const FastNetEndpoint *endpoint, int code, const char *what,
                               uint64_t value, const char *limit_name, uint64_t limit);
 
-/* ERR_PEER */
+/* ERR_PEER; in a child process what fn_refuse_copy() says. */
 FastNetResult fn_refuse_peer(const FastNetEndpoint *endpoint);
+
+/* True in a child process (fork): the endpoint is the parent's. False for NULL. */
+bool fn_is_copy(const FastNetEndpoint *endpoint);
+
+/* ERR_STATE */
+FastNetResult fn_refuse_copy(const FastNetEndpoint *endpoint);
 
 #endif

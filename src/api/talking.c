@@ -18,6 +18,8 @@ static FastNetResult connect_to(FastNetEndpoint *endpoint, const char *host, uin
     if (endpoint == NULL || host == NULL || out_peer == NULL)
         return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT,
                          host == NULL ? "host is NULL" : "out_peer is NULL");
+    if (fn_is_copy(endpoint))
+        return fn_refuse_copy(endpoint);
     int code = fn_config_read_options(options, &complete, &failure);
     if (code != FASTNET_OK)
         return (FastNetResult)fn_report_error(&endpoint->report, FN_LOG_WARNING, code,
@@ -56,7 +58,7 @@ static const char not_asked[] =
 
 static fn_peer *find(FastNetEndpoint *endpoint, FastNetPeerId id)
 {
-    return endpoint != NULL ? fn_peer_find(endpoint, id) : NULL;
+    return endpoint != NULL && !fn_is_copy(endpoint) ? fn_peer_find(endpoint, id) : NULL;
 }
 
 FastNetResult fastnet_accept(FastNetEndpoint *endpoint, FastNetPeerId peer_id)
@@ -216,6 +218,8 @@ static int check_broadcast(const FastNetEndpoint *endpoint, uint8_t channel, con
 {
     if (endpoint == NULL)
         return FASTNET_ERR_ARGUMENT;
+    if (fn_is_copy(endpoint))
+        return fn_refuse_copy(endpoint);
     uint32_t bytes_max = endpoint->config.given.message_bytes_max;
     int code = check_message(endpoint, channel, data, data_len);
     if (code != FASTNET_OK || data_len <= bytes_max)

@@ -25,6 +25,11 @@ static int entropy(void *world, void *out, size_t bytes, fn_io_error *error)
     return fn_entropy_fill(out, bytes, error);
 }
 
+static bool is_copy(void *world)
+{
+    return fn_fork_guard_is_child(&((fn_system *)world)->guard);
+}
+
 /* --- the wait --- */
 
 static fn_poller *poller_of(void *world)
@@ -50,7 +55,7 @@ static void wait_close(void *world)
 
 static size_t wait_for(void *world, uint64_t timeout_ns, fn_poll_event *events, size_t capacity)
 {
-    return fn_poller_wait(poller_of(world), timeout_ns, events, capacity);
+    return is_copy(world) ? 0 : fn_poller_wait(poller_of(world), timeout_ns, events, capacity);
 }
 
 static uint32_t wait_count(void *world)
@@ -60,7 +65,8 @@ static uint32_t wait_count(void *world)
 
 static void wake(void *world)
 {
-    fn_poller_wake(poller_of(world));
+    if (!is_copy(world))
+        fn_poller_wake(poller_of(world));
 }
 
 /* --- the UDP socket --- */
@@ -106,17 +112,21 @@ static const fn_udp_counters *udp_counters(void *world)
 
 static size_t udp_receive(void *world, fn_datagram *batch, size_t capacity)
 {
-    return fn_udp_receive(udp_of(world), batch, capacity);
+    return is_copy(world) ? 0 : fn_udp_receive(udp_of(world), batch, capacity);
 }
 
 static bool udp_receive_one(void *world, fn_datagram *datagram)
 {
-    return fn_udp_receive_next(udp_of(world), datagram);
+    return !is_copy(world) && fn_udp_receive_next(udp_of(world), datagram);
 }
 
 static size_t udp_send(void *world, fn_datagram *batch, size_t count)
 {
-    return fn_udp_send(udp_of(world), batch, count);
+    if (!is_copy(world))
+        return fn_udp_send(udp_of(world), batch, count);
+    for (size_t i = 0; i < count; i++)
+        batch[i].outcome = FN_UDP_TRANSIENT;
+    return 0;
 }
 
 static void udp_set_plain(void *world, const fn_address *address)
@@ -138,7 +148,7 @@ static int udp_watch(void *world, uint64_t token, uint32_t interest, fn_io_error
 static void udp_unwatch(void *world)
 {
     fn_system *system = world;
-    if (system->udp_watched)
+    if (system->udp_watched && !is_copy(world))
         fn_poller_remove(&system->poller, system->udp.handle);
     system->udp_watched = false;
 }
@@ -163,7 +173,8 @@ static int tcp_listen(void *world, const fn_tcp_listen_options *options, uint64_
 static void tcp_unlisten(void *world)
 {
     fn_system *system = world;
-    fn_poller_remove(&system->poller, system->listener.handle);
+    if (!is_copy(world))
+        fn_poller_remove(&system->poller, system->listener.handle);
     fn_tcp_listener_close(&system->listener);
 }
 
@@ -195,15 +206,15 @@ static int tcp_local(void *world, const fn_tcp *tcp, fn_address *local, fn_io_er
 static fn_tcp_outcome tcp_send(void *world, fn_tcp *tcp, const void *data, size_t bytes,
                                size_t *moved)
 {
-    (void)world;
-    return fn_tcp_send(tcp, data, bytes, moved);
+    *moved = 0;
+    return is_copy(world) ? FN_TCP_RESET : fn_tcp_send(tcp, data, bytes, moved);
 }
 
 static fn_tcp_outcome tcp_receive(void *world, fn_tcp *tcp, void *data, size_t capacity,
                                   size_t *moved)
 {
-    (void)world;
-    return fn_tcp_receive(tcp, data, capacity, moved);
+    *moved = 0;
+    return is_copy(world) ? FN_TCP_RESET : fn_tcp_receive(tcp, data, capacity, moved);
 }
 
 static void tcp_set_nodelay(void *world, fn_tcp *tcp, bool on)
@@ -226,8 +237,10 @@ static void tcp_close(void *world, fn_tcp *tcp)
 
 static void tcp_abort(void *world, fn_tcp *tcp)
 {
-    (void)world;
-    fn_tcp_abort(tcp);
+    if (is_copy(world))
+        fn_tcp_close(tcp); /* the parent's connection goes on */
+    else
+        fn_tcp_abort(tcp);
 }
 
 static int tcp_watch(void *world, const fn_tcp *tcp, uint64_t token, uint32_t interest,
@@ -239,12 +252,14 @@ static int tcp_watch(void *world, const fn_tcp *tcp, uint64_t token, uint32_t in
 static int tcp_rewatch(void *world, const fn_tcp *tcp, uint64_t token, uint32_t interest,
                        fn_io_error *error)
 {
-    return fn_poller_modify(poller_of(world), tcp->handle, token, interest, error);
+    return is_copy(world) ? FASTNET_OK
+                          : fn_poller_modify(poller_of(world), tcp->handle, token, interest, error);
 }
 
 static void tcp_unwatch(void *world, const fn_tcp *tcp)
 {
-    fn_poller_remove(poller_of(world), tcp->handle);
+    if (!is_copy(world))
+        fn_poller_remove(poller_of(world), tcp->handle);
 }
 
 /* --- host names --- */
@@ -275,8 +290,9 @@ static int resolve_get(void *world, fn_resolve *resolve, fn_resolve_result *resu
 
 static void resolve_release(void *world, fn_resolve *resolve)
 {
-    (void)world;
-    fn_resolve_release(resolve);
+    /* A child has no resolver thread, and that one may have held the lock: the lookup is left. */
+    if (!is_copy(world))
+        fn_resolve_release(resolve);
 }
 
 /* --- two private sockets --- */
@@ -303,6 +319,7 @@ fn_platform fn_system_platform(fn_system *system)
         .clock_ns = clock_ns,
         .unix_time_s = unix_time_s,
         .entropy = entropy,
+        .is_copy = is_copy,
         .wait_bytes = wait_bytes,
         .wait_open = wait_open,
         .wait_close = wait_close,
@@ -345,5 +362,11 @@ fn_platform fn_system_platform(fn_system *system)
         .warm_close = warm_close,
         .warm_carry = warm_carry,
     };
+    fn_fork_guard_open(&system->guard);
     return (fn_platform){&ops, system};
+}
+
+void fn_system_close(fn_system *system)
+{
+    fn_fork_guard_close(&system->guard);
 }

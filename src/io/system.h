@@ -5,6 +5,7 @@
 #ifndef FN_IO_SYSTEM_H
 #define FN_IO_SYSTEM_H
 
+#include "io/fork_guard.h"
 #include "io/poller.h"
 #include "io/tcp.h"
 #include "io/udp.h"
@@ -19,9 +20,18 @@ typedef struct fn_system {
     fn_poller poller;
     fn_warm warm;
     bool udp_watched;
+    fn_fork_guard guard;
 } fn_system;
 
-/* The table over a system; one that is all zero holds nothing yet. */
+/*
+ * The table over a system; one that is all zero holds nothing yet.
+ *
+ * In a child process (fork) nothing that the parent shares is touched any more: no byte is sent or
+ * received, no socket leaves the parent's wait, closing only closes the child's descriptors.
+ */
 fn_platform fn_system_platform(fn_system *system);
+
+/* After its sockets were closed. */
+void fn_system_close(fn_system *system);
 
 #endif

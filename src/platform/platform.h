@@ -36,6 +36,10 @@ typedef struct fn_platform_ops {
     /* Bytes fit for keys. ERR_SYSTEM: there is no source; give up, there is no substitute. */
     int (*entropy)(void *world, void *out, size_t bytes, fn_io_error *error);
 
+    /* This process is a fork of the one that the world belongs to: nothing of it may be used, only
+     * given back. Cheap: asked for every message. */
+    bool (*is_copy)(void *world);
+
     /* --- the wait --- */
 
     /* Once, before any socket is watched: memory for so many sockets; 0 where none is needed. */
@@ -144,6 +148,11 @@ static inline int fn_platform_entropy(const fn_platform *platform, void *out, si
                                       fn_io_error *error)
 {
     return platform->ops->entropy(platform->world, out, bytes, error);
+}
+
+static inline bool fn_platform_is_copy(const fn_platform *platform)
+{
+    return platform->ops->is_copy(platform->world);
 }
 
 static inline size_t fn_platform_wait_bytes(const fn_platform *platform, uint32_t sockets_max)

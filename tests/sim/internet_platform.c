@@ -34,6 +34,12 @@ static int entropy(void *world, void *out, size_t bytes, fn_io_error *error)
 
 /* --- the wait --- */
 
+static bool is_copy(void *world)
+{
+    (void)world;
+    return false;
+}
+
 static size_t wait_bytes(void *world, uint32_t sockets_max)
 {
     (void)world;
@@ -286,6 +292,12 @@ static void tcp_unwatch(void *world, const fn_tcp *tcp)
 
 /* --- host names: numeric ones only --- */
 
+static bool host_parse(void *world, const char *text, fn_address *out)
+{
+    (void)world;
+    return fn_address_parse_host(text, out);
+}
+
 struct fn_resolve {
     fn_resolve_result result;
 };
@@ -334,6 +346,7 @@ fn_platform fn_internet_platform(fn_net_node *node)
         .clock_ns = clock_ns,
         .unix_time_s = unix_time_s,
         .entropy = entropy,
+        .is_copy = is_copy,
         .wait_bytes = wait_bytes,
         .wait_open = wait_open,
         .wait_close = wait_close,
@@ -367,6 +380,7 @@ fn_platform fn_internet_platform(fn_net_node *node)
         .tcp_watch = tcp_watch,
         .tcp_rewatch = tcp_watch,
         .tcp_unwatch = tcp_unwatch,
+        .host_parse = host_parse,
         .resolve_start = resolve_start,
         .resolve_finished = resolve_finished,
         .resolve_get = resolve_get,
