@@ -500,7 +500,9 @@ typedef struct FastNetPeerStats {
     uint64_t rtt_ns_min;
     uint64_t rtt_ns_latest;
     uint64_t rtt_variance_ns;
-    int64_t remote_clock_offset_ns; /* remote's fastnet_now_ns() minus ours, estimated from pings */
+    int64_t remote_clock_offset_ns; /* remote's fastnet_now_ns() minus ours, estimated from pings
+                                       and smoothed: it moves by an eighth of what it is off, and
+                                       jumps only when that is above 100 ms */
     uint64_t sent_packets;
     uint64_t sent_bytes; /* UDP payload */
     uint64_t received_packets;
@@ -514,9 +516,17 @@ typedef struct FastNetPeerStats {
     uint64_t queued_bytes;     /* waiting or unacknowledged, all channels */
     uint64_t congestion_window_bytes;
     uint64_t bytes_in_flight;
-    uint64_t key_updates;   /* of our sending key */
-    uint32_t loss_permille; /* of the last few hundred packets */
-    uint32_t mtu_bytes;     /* UDP payload */
+    uint64_t key_updates;      /* of our sending key */
+    uint32_t loss_permille;    /* of what was sent in the last 4 to 5 seconds */
+    uint32_t mtu_bytes;        /* UDP payload */
+    uint64_t send_bytes_per_s; /* UDP payload in the last 4 to 5 seconds, each way */
+    uint64_t receive_bytes_per_s;
+    uint32_t receive_loss_permille; /* of what the other side sent in the last 4 to 5 seconds, out
+                                       of gaps in its packet numbers; exact to a few permille,
+                                       because it leaves numbers out on purpose */
+    uint32_t datagram_message_bytes_max; /* the largest message that one datagram to this peer
+                                            carries; larger ones are cut, and lost when one of their
+                                            parts is. At least 1024; grows with mtu_bytes */
 } FastNetPeerStats;
 
 /* Copies one peer's numbers. Returns OK, ERR_PEER, ERR_ARGUMENT (struct_size not set). */
@@ -638,8 +648,9 @@ FASTNET_API FastNetResult fastnet_ban_remove(FastNetEndpoint *endpoint, const ch
 FASTNET_API FastNetResult fastnet_set_draining(FastNetEndpoint *endpoint, bool draining);
 
 /*
- * Bad-link switch for development: what this endpoint sends over UDP is lost, repeated or delayed
- * at random before it reaches the socket. All zero = off.
+ * Bad-link switch for development: what this endpoint sends and receives over UDP is lost, repeated
+ * or delayed at random, each way by itself: a delay of 50 ms adds 100 ms to the round trip. All
+ * zero = off.
  *
  * Units:     permille of datagrams; delay in milliseconds, jitter added at random on top.
  * Returns:   OK; ERR_ARGUMENT (permille over 1000, delay over 10000); ERR_MEMORY.

@@ -81,7 +81,7 @@ int main(void)
     while (!poll_client(client, FRAME_US)) {
         poll_server(server, arrivals);
     }
-    fastnet_simulate_bad_link(client, 100, 0, 10, 20, 1); /* 10 % loss, 10 to 30 ms */
+    fastnet_simulate_bad_link(client, 100, 0, 10, 20, 1); /* 10 % loss, 10 to 30 ms, each way */
 
     for (uint32_t number = 0; number < MESSAGES; number++) {
         for (uint8_t channel = 0; channel < CHANNELS; channel++) {

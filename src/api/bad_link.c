@@ -105,3 +105,12 @@ const fn_bad_link_item *fn_bad_link_take(fn_bad_link *link, uint64_t now_ns)
     link->free_items = item;
     return item;
 }
+
+void fn_bad_link_give(fn_bad_link *link, uint64_t now_ns, fn_bad_link_taker taker, void *context)
+{
+    while (link != NULL && fn_heap_deadline_ns(&link->due) <= now_ns) {
+        if (!taker(context, FN_CONTAINER_OF(fn_heap_min(&link->due), fn_bad_link_item, timer)))
+            return;
+        (void)fn_bad_link_take(link, now_ns);
+    }
+}

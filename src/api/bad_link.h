@@ -1,6 +1,6 @@
 /*
- * bad_link.h: a bad network inside the endpoint, for development: what is sent is lost, repeated or
- * held back at random before it reaches the socket. The same seed and the same sends give the same
+ * bad_link.h: one way of a bad network inside the endpoint, for development: what passes it is lost,
+ * repeated or held back at random. The same seed and the same sends give the same
  * fate. Memory is bounded: what does not fit is lost, as in a router.
  */
 #ifndef FN_API_BAD_LINK_H
@@ -63,6 +63,12 @@ void fn_bad_link_put(fn_bad_link *link, uint64_t now_ns, const fn_address *to,
 
 /* When the next one may leave; FN_NEVER when there is none. */
 uint64_t fn_bad_link_deadline_ns(const fn_bad_link *link);
+
+/* False: no room for it now, it stays. */
+typedef bool (*fn_bad_link_taker)(void *context, const fn_bad_link_item *item);
+
+/* Gives what is due to the taker, in order, until that has no room. NULL is fine. */
+void fn_bad_link_give(fn_bad_link *link, uint64_t now_ns, fn_bad_link_taker taker, void *context);
 
 /* One datagram whose time has come, good until the next call; NULL when there is none. */
 const fn_bad_link_item *fn_bad_link_take(fn_bad_link *link, uint64_t now_ns);

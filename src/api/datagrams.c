@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/bad_links.h"
 #include "api/endpoint.h"
 #include "api/session.h"
 #include "api/tuning.h"
@@ -148,8 +149,7 @@ int fn_datagrams_open(FastNetEndpoint *endpoint, fn_failure *failure)
 void fn_datagrams_close(FastNetEndpoint *endpoint)
 {
     close_socket(endpoint);
-    fn_bad_link_destroy(&endpoint->blocks.memory, endpoint->datagrams.bad_link);
-    endpoint->datagrams.bad_link = NULL;
+    fn_bad_links_end(endpoint);
 }
 
 /* A connected socket keeps the local address it got, even when it is connected anew: another server
@@ -196,26 +196,6 @@ void fn_datagrams_renew(FastNetEndpoint *endpoint)
      * on unconnected, and follows the routes by itself. */
     datagrams->remote = remote;
     datagrams->connected = !datagrams->open;
-}
-
-fn_udp_counters fn_datagrams_counters(const FastNetEndpoint *endpoint)
-{
-    const fn_datagrams *datagrams = &endpoint->datagrams;
-    fn_udp_counters sum = datagrams->before;
-    if (!datagrams->open)
-        return sum;
-    const fn_udp_counters *now = fn_platform_udp_counters(&endpoint->platform);
-    sum.receive_calls += now->receive_calls;
-    sum.received += now->received;
-    sum.truncated += now->truncated;
-    sum.send_calls += now->send_calls;
-    sum.sent += now->sent;
-    sum.fallbacks += now->fallbacks;
-    sum.segmented_sends += now->segmented_sends;
-    sum.segmented += now->segmented;
-    sum.coalesced_receives += now->coalesced_receives;
-    sum.coalesced += now->coalesced;
-    return sum;
 }
 
 /* --- receiving --- */
@@ -300,6 +280,19 @@ void fn_datagrams_take(FastNetEndpoint *endpoint, const fn_datagram *spare, uint
     keep_spare(endpoint, events);
 }
 
+static bool handle_held_back(void *context, const fn_bad_link_item *item)
+{
+    FastNetEndpoint *endpoint = context;
+    fn_datagram *spare = fn_datagrams_spare(endpoint);
+    if (spare == NULL)
+        return false;
+    spare->address = item->to;
+    spare->length = item->bytes;
+    memcpy(spare->data, item->data, item->bytes);
+    fn_datagrams_take(endpoint, spare, endpoint->now_ns);
+    return true;
+}
+
 /* The system may hand over several datagrams of one sender in one buffer. */
 static bool handle_entry(FastNetEndpoint *endpoint, fn_datagram *entry, uint64_t now_ns)
 {
@@ -309,7 +302,8 @@ static bool handle_entry(FastNetEndpoint *endpoint, fn_datagram *entry, uint64_t
         if (!has_room(endpoint))
             return false;
         uint32_t bytes = fn_min_u32(segment, entry->length - *at);
-        handle(endpoint, &entry->address, entry->data + *at, bytes, now_ns);
+        if (!fn_bad_links_hold(endpoint, &entry->address, entry->data + *at, bytes, now_ns))
+            handle(endpoint, &entry->address, entry->data + *at, bytes, now_ns);
     }
     *at = 0;
     return true;
@@ -416,6 +410,7 @@ bool fn_datagrams_receive(FastNetEndpoint *endpoint, uint64_t now_ns)
     if (!handle_filled(endpoint, now_ns))
         return false;
     start_over(endpoint);
+    fn_bad_link_give(datagrams->bad_link_in, now_ns, handle_held_back, endpoint);
     if (fn_delivery_pending(endpoint) && now_ns - datagrams->read_ns < READ_INTERVAL_NS)
         return false;
     datagrams->read_ns = now_ns;
@@ -511,24 +506,21 @@ void fn_datagrams_commit(FastNetEndpoint *endpoint, fn_send_slot *slot, const fn
         commit(datagrams, slot, to, source, bytes);
 }
 
-static void send_held_back(FastNetEndpoint *endpoint, uint64_t now_ns)
+static bool send_held_back(void *context, const fn_bad_link_item *item)
 {
-    fn_datagrams *datagrams = &endpoint->datagrams;
-    const fn_bad_link_item *item;
-    fn_send_slot *slot;
-    while (fn_bad_link_deadline_ns(datagrams->bad_link) <= now_ns &&
-           (slot = fn_datagrams_slot(endpoint)) != NULL) {
-        item = fn_bad_link_take(datagrams->bad_link, now_ns);
-        slot->peer = 0;
-        slot->alone = false;
-        memcpy(slot->data, item->data, item->bytes);
-        commit(datagrams, slot, &item->to, item->source, item->bytes);
-    }
+    FastNetEndpoint *endpoint = context;
+    fn_send_slot *slot = fn_datagrams_slot(endpoint);
+    if (slot == NULL)
+        return false;
+    slot->peer = 0;
+    slot->alone = false;
+    memcpy(slot->data, item->data, item->bytes);
+    commit(&endpoint->datagrams, slot, &item->to, item->source, item->bytes);
+    return true;
 }
 
 void fn_datagrams_send(FastNetEndpoint *endpoint, uint64_t now_ns)
 {
-    if (endpoint->datagrams.bad_link != NULL)
-        send_held_back(endpoint, now_ns);
+    fn_bad_link_give(endpoint->datagrams.bad_link, now_ns, send_held_back, endpoint);
     send_batch(endpoint);
 }

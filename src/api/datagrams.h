@@ -46,19 +46,20 @@ typedef struct fn_datagrams {
     bool watched;   /* the wait knows the socket */
     bool blocked;   /* the socket is full: we wait until it is writable */
     uint16_t local_port;
-    uint32_t datagram_bytes; /* of each buffer and slot */
-    uint64_t read_ns;        /* when the socket was last read */
-    uint64_t emptied_ns;     /* when it was last found empty */
-    uint32_t hot;            /* received singly since somebody last waited */
-    uint32_t last_burst;     /* how many there were before that */
-    bool found;              /* something was received in this poll */
-    bool single;             /* it was one datagram, and brought what the application waits for */
-    bool awaits;             /* answers to what the send batch holds may come */
-    fn_udp_counters before;  /* of sockets that were replaced */
-    struct fn_peer *latest;  /* whose datagram came last; may have become somebody else's row */
-    uint64_t unknown;        /* no such receiver id, or not ours */
-    uint64_t rejected;       /* dropped by the session that they named */
-    fn_bad_link *bad_link;   /* NULL = off */
+    uint32_t datagram_bytes;  /* of each buffer and slot */
+    uint64_t read_ns;         /* when the socket was last read */
+    uint64_t emptied_ns;      /* when it was last found empty */
+    uint32_t hot;             /* received singly since somebody last waited */
+    uint32_t last_burst;      /* how many there were before that */
+    bool found;               /* something was received in this poll */
+    bool single;              /* it was one datagram, and brought what the application waits for */
+    bool awaits;              /* answers to what the send batch holds may come */
+    fn_udp_counters before;   /* of sockets that were replaced */
+    struct fn_peer *latest;   /* whose datagram came last; may have become somebody else's row */
+    uint64_t unknown;         /* no such receiver id, or not ours */
+    uint64_t rejected;        /* dropped by the session that they named */
+    fn_bad_link *bad_link;    /* what is sent; NULL = off */
+    fn_bad_link *bad_link_in; /* what is received; likewise */
 
     fn_datagram inbound[FN_DATAGRAMS_BUFFERS];
     uint32_t inbound_count;  /* buffers that there are */

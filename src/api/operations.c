@@ -1,6 +1,7 @@
 /* What an operator and a game's screens ask for: looking, bans, draining, caps, reload. */
 #include <string.h>
 
+#include "api/bad_links.h"
 #include "api/endpoint.h"
 #include "api/session.h"
 #include "base/text.h"
@@ -37,6 +38,10 @@ static void fill_peer_stats(const fn_stats *from, FastNetPeerStats *to)
     SAME(congestion_window_bytes)
     SAME(bytes_in_flight)
     SAME(loss_permille)
+    SAME(receive_loss_permille)
+    SAME(send_bytes_per_s)
+    SAME(receive_bytes_per_s)
+    SAME(datagram_message_bytes_max)
     SAME(mtu_bytes)
     COUNTED(sent_packets)
     COUNTED(sent_bytes)
@@ -64,7 +69,7 @@ FastNetResult fastnet_peer_stats(const FastNetEndpoint *endpoint, FastNetPeerId 
     if (peer == NULL)
         return fn_refuse_peer(endpoint);
     if (peer->conn != NULL) {
-        fn_conn_get_stats(peer->conn, &numbers);
+        fn_conn_get_stats(peer->conn, fn_platform_clock_ns(&endpoint->platform), &numbers);
         ours.path = fn_peer_path_kind(peer, fn_conn_path(peer->conn));
     }
     fill_peer_stats(&numbers, &ours);
@@ -300,19 +305,11 @@ FastNetResult fastnet_simulate_bad_link(FastNetEndpoint *endpoint, uint32_t loss
 {
     const fn_bad_link_settings settings = {loss_permille, duplicate_permille, delay_ms, jitter_ms,
                                            seed};
-    fn_bad_link *link = NULL;
     if (endpoint == NULL || !settings_in_range(&settings))
         return fn_refuse(
             endpoint, FASTNET_ERR_ARGUMENT,
             "loss and duplicates are at most 1000 permille, delay and jitter 10000 ms");
-    const fn_memory *memory = &endpoint->blocks.memory;
-    fn_datagrams *datagrams = &endpoint->datagrams;
-    if (loss_permille + duplicate_permille + delay_ms + jitter_ms > 0) {
-        link = fn_bad_link_create(memory, &settings, datagrams->datagram_bytes);
-        if (link == NULL)
-            return fn_refuse(endpoint, FASTNET_ERR_MEMORY, "no memory for a bad link");
-    }
-    fn_bad_link_destroy(memory, datagrams->bad_link);
-    datagrams->bad_link = link;
+    if (!fn_bad_links_set(endpoint, &settings))
+        return fn_refuse(endpoint, FASTNET_ERR_MEMORY, "no memory for a bad link");
     return FASTNET_OK;
 }

@@ -139,6 +139,29 @@ static void bad_link_is_checked_and_loses_as_told(void **state)
     test_net_destroy(net);
 }
 
+/* The other side is left as it is, and still both ways are bad. */
+static void bad_link_acts_on_both_directions(void **state)
+{
+    (void)state;
+    test_net *net = test_net_connected();
+    assert_int_equal(fastnet_simulate_bad_link(net->client, 0, 0, 100, 0, 1), FASTNET_OK);
+    uint64_t start_ns = fastnet_now_ns();
+    fastnet_send(net->server, net->to_client, 1, "late", 4);
+    test_await(net, net->client, FASTNET_EVENT_DATA);
+    assert_in_range(fastnet_now_ns() - start_ns, 99 * FN_NS_PER_MS, 2000 * FN_NS_PER_MS);
+    assert_int_equal(fastnet_simulate_bad_link(net->client, 1000, 0, 0, 0, 1), FASTNET_OK);
+    test_forget_events(net);
+    fastnet_send(net->server, net->to_client, 1, "lost", 4);
+    test_run_ms(net, 50);
+    assert_int_equal(test_count(net, net->client, FASTNET_EVENT_DATA), 0);
+    assert_int_equal(fastnet_simulate_bad_link(net->client, 0, 1000, 0, 0, 1), FASTNET_OK);
+    fastnet_send(net->server, net->to_client, 0, "once", 4);
+    test_await(net, net->client, FASTNET_EVENT_DATA);
+    test_run_ms(net, 50);
+    assert_int_equal(test_count(net, net->client, FASTNET_EVENT_DATA), 1);
+    test_net_destroy(net);
+}
+
 typedef struct log_lines {
     uint32_t count;
     char last[512];
@@ -212,6 +235,7 @@ int main(void)
         cmocka_unit_test(rate_cap_holds),
         cmocka_unit_test(stats_are_sized_by_the_caller),
         cmocka_unit_test(bad_link_is_checked_and_loses_as_told),
+        cmocka_unit_test(bad_link_acts_on_both_directions),
         cmocka_unit_test(failure_reaches_the_log),
         cmocka_unit_test(advertised_udp_host_may_be_a_name),
         cmocka_unit_test(one_socket_serves_one_server_after_another),

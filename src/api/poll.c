@@ -141,6 +141,8 @@ uint64_t fn_pump_deadline_ns(const FastNetEndpoint *endpoint)
     uint64_t deadline_ns = fn_heap_deadline_ns(&endpoint->timers);
     if (datagrams->bad_link != NULL && !datagrams->blocked)
         deadline_ns = fn_min_u64(deadline_ns, fn_bad_link_deadline_ns(datagrams->bad_link));
+    if (datagrams->bad_link_in != NULL)
+        deadline_ns = fn_min_u64(deadline_ns, fn_bad_link_deadline_ns(datagrams->bad_link_in));
     return deadline_ns;
 }
 

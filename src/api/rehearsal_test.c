@@ -15,7 +15,7 @@ static void play_for(fn_rehearsal *rehearsal, uint64_t *now_ns, uint32_t plays, 
 static uint64_t received(const fn_rehearsal *rehearsal, int side)
 {
     fn_stats stats;
-    fn_conn_get_stats(rehearsal->conns[side], &stats);
+    fn_conn_get_stats(rehearsal->conns[side], 0, &stats);
     return stats.counters.received_messages;
 }
 

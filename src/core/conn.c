@@ -11,6 +11,11 @@ static_assert(sizeof(struct fn_conn) + 4096 / 8 + 5 * sizeof(fn_channel) <=
 
 static_assert((int)FN_SENT_PATHS == FN_CONN_PATHS_MAX, "one count for each path");
 
+enum {
+    SKIPPED_ONE_IN = 256, /* numbers, on average: packet_out.c */
+    RIDING_BYTES = 64,    /* frames that go before a message: ACK, PING, WINDOW */
+};
+
 static size_t replay_offset(void)
 {
     return fn_align_up(sizeof(struct fn_conn), 16);
@@ -42,6 +47,7 @@ static void init_parts(fn_conn *conn, uint8_t *memory, uint64_t now_ns)
     fn_idle_init(&conn->idle, config->limits.idle_timeout_ms * FN_NS_PER_MS, config->keepalive_ns,
                  now_ns);
     fn_remote_clock_init(&conn->remote_clock);
+    fn_recent_init(&conn->recent, now_ns);
     fn_rate_floor_init(&conn->rate_floor, config->rate_floor_bytes_per_s, now_ns);
     fn_list_init(&conn->ready);
     fn_list_init(&conn->notices);
@@ -305,6 +311,19 @@ bool fn_conn_is_flushed(const fn_conn *conn)
     return fn_channels_is_flushed(&conn->channels);
 }
 
+/* Beside an acknowledgement as it usually is, a ping, and credit. A single unit is never cut. */
+static uint32_t message_bytes_of_one_datagram(const fn_conn *conn, const fn_path *path)
+{
+    const fn_message_frame frame = {
+        .id = FN_VARINT_MAX, .fragment = true, .total_bytes = UINT16_MAX, .bytes = UINT16_MAX};
+    uint32_t datagram =
+        path->stream ? conn->config.limits.send_datagram_bytes_max : fn_mtu_current(&path->mtu);
+    uint32_t overhead = FN_WIRE_OVERHEAD_BYTES_MAX + RIDING_BYTES +
+                        (uint32_t)fn_frame_message_overhead(&frame, true);
+    uint32_t bytes = fn_max_u32(FN_UNIT_BYTES, datagram - fn_min_u32(datagram, overhead));
+    return fn_min_u32(bytes, conn->config.limits.message_bytes_max);
+}
+
 static void path_stats(const fn_conn *conn, const fn_path *path, fn_stats *out)
 {
     out->rtt_ns = path->rtt.sampled ? path->rtt.smoothed_ns : 0;
@@ -314,18 +333,63 @@ static void path_stats(const fn_conn *conn, const fn_path *path, fn_stats *out)
     out->congestion_window_bytes = fn_congestion_window(&path->congestion);
     out->bytes_in_flight = path->congestion.in_flight_bytes;
     out->mtu_bytes = fn_mtu_current(&path->mtu);
+    out->datagram_message_bytes_max = message_bytes_of_one_datagram(conn, path);
     out->remote_clock_offset_ns = fn_remote_clock_offset_ns(&conn->remote_clock, out->rtt_ns_min);
 }
 
-void fn_conn_get_stats(const fn_conn *conn, fn_stats *out)
+static fn_recent_counts count(const fn_conn *conn)
+{
+    const fn_counters *counters = &conn->counters;
+    return (fn_recent_counts){
+        .sent_bytes = counters->sent_bytes,
+        .received_bytes = counters->received_bytes,
+        .sent = conn->loss.eliciting_sent,
+        .lost = (uint32_t)(counters->lost_packets - counters->spurious_losses),
+        .received = (uint32_t)counters->received_packets,
+        .numbers = conn->replay.any ? (uint32_t)conn->replay.largest + 1 : 0,
+    };
+}
+
+void fn_conn_mark(fn_conn *conn, uint64_t now_ns)
+{
+    fn_recent_counts counts = count(conn);
+    fn_recent_set_mark(&conn->recent, now_ns, &counts);
+}
+
+/* A difference of counters that were not read in order may be negative. */
+static uint32_t permille(uint32_t part, uint32_t whole)
+{
+    if (whole == 0 || (int32_t)part <= 0)
+        return 0;
+    return (uint32_t)fn_min_u64((uint64_t)part * 1000 / whole, 1000);
+}
+
+static uint64_t per_second(uint64_t bytes, uint64_t over_ns)
+{
+    uint64_t over_ms = over_ns / FN_NS_PER_MS;
+    return over_ms > 0 ? bytes * 1000 / over_ms : 0;
+}
+
+/* Numbers that the other side never used, on purpose, are no losses: one in SKIPPED_ONE_IN. */
+static void recent_stats(const fn_conn *conn, uint64_t now_ns, fn_stats *out)
+{
+    fn_recent_counts counts = count(conn);
+    fn_recent_counts recent;
+    uint64_t over_ns = fn_recent_since(&conn->recent, now_ns, &counts, &recent);
+    uint32_t expected = recent.numbers - (recent.numbers + SKIPPED_ONE_IN - 1) / SKIPPED_ONE_IN;
+    out->send_bytes_per_s = per_second(recent.sent_bytes, over_ns);
+    out->receive_bytes_per_s = per_second(recent.received_bytes, over_ns);
+    out->loss_permille = permille(recent.lost, recent.sent);
+    out->receive_loss_permille = permille(expected - recent.received, expected);
+}
+
+void fn_conn_get_stats(const fn_conn *conn, uint64_t now_ns, fn_stats *out)
 {
     memset(out, 0, sizeof *out);
     out->counters = conn->counters;
     out->path = conn->active;
     out->queued_bytes = fn_channels_queued_bytes(&conn->channels);
-    if (conn->loss.recent_sent > 0)
-        out->loss_permille = (uint32_t)fn_min_u64(
-            (uint64_t)conn->loss.recent_lost * 1000 / conn->loss.recent_sent, 1000);
+    recent_stats(conn, now_ns, out);
     if (conn->active != FN_CONN_PATH_UNKNOWN)
         path_stats(conn, &conn->paths[conn->active], out);
 }

@@ -244,7 +244,7 @@ uint8_t fn_conn_path(const fn_conn *conn);
 fn_conn_state fn_conn_get_state(const fn_conn *conn);
 
 /* All counters and present values. Rare, not free. */
-void fn_conn_get_stats(const fn_conn *conn, fn_stats *out);
+void fn_conn_get_stats(const fn_conn *conn, uint64_t now_ns, fn_stats *out);
 
 /* Something that asks for an acknowledgement is on its way. */
 bool fn_conn_awaits_answer(const fn_conn *conn);

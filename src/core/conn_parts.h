@@ -25,6 +25,7 @@
 #include "core/keys.h"
 #include "core/path.h"
 #include "core/rate_floor.h"
+#include "core/recent.h"
 #include "core/remote_clock.h"
 #include "core/replay.h"
 #include "core/sent.h"
@@ -52,16 +53,15 @@ typedef enum fn_close_code {
 
 /* Loss detection and probe timeout. */
 typedef struct fn_loss {
-    uint64_t largest_acked; /* over all paths; FN_SEQ_NONE */
-    uint64_t loss_at_ns;    /* when the next packet counts as lost by time; FN_NEVER */
-    uint64_t armed_ns;      /* when the last packet left that arms the probe timeout */
-    uint64_t unanswered_ns; /* first ack-eliciting packet since one was acknowledged; FN_NEVER */
-    uint64_t first_rtt_ns;  /* of the first RTT sample: persistent congestion counts from there */
-    uint64_t walked;        /* records looked at so far */
-    uint32_t backoff;       /* probes without an answer */
-    uint32_t probes_due;    /* packets that may leave although the window is full */
-    uint32_t recent_sent;   /* for loss_permille: halves at 512 */
-    uint32_t recent_lost;
+    uint64_t largest_acked;  /* over all paths; FN_SEQ_NONE */
+    uint64_t loss_at_ns;     /* when the next packet counts as lost by time; FN_NEVER */
+    uint64_t armed_ns;       /* when the last packet left that arms the probe timeout */
+    uint64_t unanswered_ns;  /* first ack-eliciting packet since one was acknowledged; FN_NEVER */
+    uint64_t first_rtt_ns;   /* of the first RTT sample: persistent congestion counts from there */
+    uint64_t walked;         /* records looked at so far */
+    uint32_t backoff;        /* probes without an answer */
+    uint32_t probes_due;     /* packets that may leave although the window is full */
+    uint32_t eliciting_sent; /* packets; wraps */
 } fn_loss;
 
 /* How the session ends. */
@@ -98,6 +98,7 @@ struct fn_conn {
     fn_rate_floor rate_floor;
     fn_bucket rate_max;
     fn_counters counters;
+    fn_recent recent;
     fn_closing closing;
     fn_list ready;         /* fn_inbound: whole, waiting for room among the events */
     fn_list notices;       /* fn_outbound: tagged, finished, likewise */
@@ -135,6 +136,23 @@ uint64_t fn_conn_probe_timeout_ns(const fn_conn *conn);
  * sets those by acknowledging late, and what waits for it holds a place and memory. */
 #define FN_CONN_SETTLE_NS_MAX (3 * FN_NS_PER_S)
 uint64_t fn_conn_settle_ns(const fn_conn *conn);
+
+/* conn.c: sets a mark for the numbers of the last seconds. */
+void fn_conn_mark(fn_conn *conn, uint64_t now_ns);
+
+/* Before a packet is counted. */
+static inline void fn_conn_mark_if_due(fn_conn *conn, uint64_t now_ns)
+{
+    if (fn_recent_is_due(&conn->recent, now_ns))
+        fn_conn_mark(conn, now_ns);
+}
+
+static inline void fn_conn_count_sent(fn_conn *conn, size_t bytes, uint64_t now_ns)
+{
+    fn_conn_mark_if_due(conn, now_ns);
+    conn->counters.sent_packets++;
+    conn->counters.sent_bytes += bytes;
+}
 
 /* Where queues put what they drop. */
 static inline fn_send_outcome fn_conn_outcome(fn_conn *conn)

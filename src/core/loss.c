@@ -3,9 +3,8 @@
 
 enum {
     PACKET_THRESHOLD = 3, /* RFC 9002 §6.1.1 */
-    RECENT_PACKETS_MAX = 512,
-    ROOM_PACKETS = 32, /* made at once */
-    SPAN_PACKETS = 256 /* below the largest acknowledged: what is older is lost on any path */
+    ROOM_PACKETS = 32,    /* made at once */
+    SPAN_PACKETS = 256    /* below the largest acknowledged: what is older is lost on any path */
 };
 
 /* What one ACK frame brought. */
@@ -193,15 +192,6 @@ static void sample_rtt(fn_conn *conn, const fn_ack_frame *ack, const ack_outcome
 
 /* --- lost --- */
 
-static void count_recent(fn_loss *loss)
-{
-    loss->recent_lost++;
-    if (loss->recent_sent > RECENT_PACKETS_MAX) {
-        loss->recent_sent /= 2;
-        loss->recent_lost /= 2;
-    }
-}
-
 static void packet_gone(fn_conn *conn, uint64_t number, fn_sent_packet *packet, bool congestion,
                         uint64_t now_ns)
 {
@@ -212,7 +202,6 @@ static void packet_gone(fn_conn *conn, uint64_t number, fn_sent_packet *packet, 
         fn_congestion_on_lost(&path->congestion, counted_bytes, packet->time_ns, now_ns);
         size_lost(conn, number, packet, now_ns);
         conn->counters.lost_packets++;
-        count_recent(&conn->loss);
     } else {
         fn_congestion_on_removed(&path->congestion, counted_bytes);
     }

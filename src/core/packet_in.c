@@ -140,7 +140,10 @@ static void on_frame(fn_conn *conn, packet_in *packet, const fn_frame *frame)
         return;
     case FN_FRAME_PING:
         raise_class(packet, FN_ACK_URGENT);
-        fn_remote_clock_sample(&conn->remote_clock, frame->as.time_ns, packet->now_ns);
+        fn_remote_clock_sample(&conn->remote_clock, frame->as.time_ns, packet->now_ns,
+                               conn->active != FN_CONN_PATH_UNKNOWN
+                                   ? fn_rtt_min_ns(&conn->paths[conn->active].rtt)
+                                   : 0);
         return;
     case FN_FRAME_ACK:
         on_ack(conn, packet, &frame->as.ack);
@@ -270,6 +273,7 @@ static bool open_datagram(fn_conn *conn, packet_in *packet, const fn_header *hea
 
 static void on_opened(fn_conn *conn, packet_in *packet, const uint8_t *frames, size_t bytes)
 {
+    fn_conn_mark_if_due(conn, packet->now_ns);
     conn->counters.received_packets++;
     conn->counters.received_bytes += packet->bytes;
     fn_idle_on_received(&conn->idle, packet->now_ns);

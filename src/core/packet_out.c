@@ -88,13 +88,12 @@ static void account(packet_out *packet, size_t bytes)
     record->time_ns = packet->now_ns;
     record->bytes = (uint16_t)bytes;
     packet->path->sent_bytes += bytes;
-    conn->counters.sent_packets++;
-    conn->counters.sent_bytes += bytes;
+    fn_conn_count_sent(conn, bytes, packet->now_ns);
     conn->acks_only = record->eliciting ? 0 : conn->acks_only + 1;
     fn_sent_left(&conn->sent, record);
     if (!record->eliciting)
         return;
-    conn->loss.recent_sent++;
+    conn->loss.eliciting_sent++;
     if (record->arms)
         conn->loss.armed_ns = packet->now_ns;
     fn_idle_on_sent(&conn->idle, packet->now_ns);

@@ -16,13 +16,39 @@ static void turn(fn_remote_clock *remote, uint64_t now_ns)
     remote->half_ns = now_ns;
 }
 
-void fn_remote_clock_sample(fn_remote_clock *remote, uint64_t remote_ns, uint64_t now_ns)
+static int64_t estimate_ns(const fn_remote_clock *remote, uint64_t rtt_min_ns)
+{
+    int64_t best_ns = remote->best_ns;
+    if (remote->any_before && remote->before_ns > best_ns)
+        best_ns = remote->before_ns;
+    return (int64_t)((uint64_t)best_ns + rtt_min_ns / 2);
+}
+
+/* A liar's timestamps can be any: differences wrap, and a great one is taken at once. */
+static void approach(fn_remote_clock *remote, int64_t target_ns)
+{
+    int64_t error_ns = (int64_t)((uint64_t)target_ns - (uint64_t)remote->smooth_ns);
+    int64_t jump_ns = (int64_t)FN_REMOTE_CLOCK_JUMP_NS;
+    if (remote->samples == 0 || error_ns > jump_ns || error_ns < -jump_ns) {
+        remote->smooth_ns = target_ns;
+        remote->samples = 1;
+        return;
+    }
+    if (remote->samples < FN_REMOTE_CLOCK_GAIN)
+        remote->samples++;
+    remote->smooth_ns += error_ns / remote->samples;
+}
+
+void fn_remote_clock_sample(fn_remote_clock *remote, uint64_t remote_ns, uint64_t now_ns,
+                            uint64_t rtt_min_ns)
 {
     turn(remote, now_ns);
     int64_t sample_ns = (int64_t)(remote_ns - now_ns);
     if (!remote->any_now || sample_ns > remote->best_ns)
         remote->best_ns = sample_ns;
     remote->any_now = true;
+    if (rtt_min_ns > 0)
+        approach(remote, estimate_ns(remote, rtt_min_ns));
 }
 
 bool fn_remote_clock_known(const fn_remote_clock *remote)
@@ -34,8 +60,5 @@ int64_t fn_remote_clock_offset_ns(const fn_remote_clock *remote, uint64_t rtt_mi
 {
     if (!remote->any_now)
         return 0;
-    int64_t best_ns = remote->best_ns;
-    if (remote->any_before && remote->before_ns > best_ns)
-        best_ns = remote->before_ns;
-    return (int64_t)((uint64_t)best_ns + rtt_min_ns / 2);
+    return remote->samples > 0 ? remote->smooth_ns : estimate_ns(remote, rtt_min_ns);
 }

@@ -20,7 +20,7 @@ static void unknown_until_the_first_ping(void **unused)
     fn_remote_clock_init(&remote);
     assert_false(fn_remote_clock_known(&remote));
     assert_int_equal(fn_remote_clock_offset_ns(&remote, 10 * MS), 0);
-    fn_remote_clock_sample(&remote, 500 * S, 3 * S);
+    fn_remote_clock_sample(&remote, 500 * S, 3 * S, 0);
     assert_true(fn_remote_clock_known(&remote));
     assert_int_equal(fn_remote_clock_offset_ns(&remote, 10 * MS), (int64_t)(497 * S + 5 * MS));
 }
@@ -39,7 +39,7 @@ static void smallest_delay_wins(void **unused)
             uint64_t left_ns = 100 * S + ping * 500 * MS;
             uint64_t queued_ns = ping % 8 == 0 ? 0 : fn_rng_below(&rng, 80 * MS);
             fn_remote_clock_sample(&remote, left_ns + (uint64_t)offsets[i],
-                                   left_ns + 20 * MS + queued_ns);
+                                   left_ns + 20 * MS + queued_ns, 40 * MS);
             assert_int_equal(fn_remote_clock_offset_ns(&remote, 40 * MS), offsets[i]);
         }
     }
@@ -50,9 +50,9 @@ static void old_samples_leave_within_ten_seconds(void **unused)
     (void)unused;
     fn_remote_clock remote;
     fn_remote_clock_init(&remote);
-    fn_remote_clock_sample(&remote, 1000 * S, 0); /* looks as if it came very fast */
+    fn_remote_clock_sample(&remote, 1000 * S, 0, 0); /* looks as if it came very fast */
     for (uint64_t now = 1; now <= 11; now++)
-        fn_remote_clock_sample(&remote, 900 * S + now * S, now * S);
+        fn_remote_clock_sample(&remote, 900 * S + now * S, now * S, 0);
     assert_int_equal(fn_remote_clock_offset_ns(&remote, 0), (int64_t)(900 * S));
 }
 
@@ -61,9 +61,9 @@ static void a_sample_lasts_at_least_five_seconds(void **unused)
     (void)unused;
     fn_remote_clock remote;
     fn_remote_clock_init(&remote);
-    fn_remote_clock_sample(&remote, 50 * S, 0);
-    fn_remote_clock_sample(&remote, 54 * S, 4 * S + 999 * MS);
-    fn_remote_clock_sample(&remote, 54 * S, 5 * S + 100 * MS);
+    fn_remote_clock_sample(&remote, 50 * S, 0, 0);
+    fn_remote_clock_sample(&remote, 54 * S, 4 * S + 999 * MS, 0);
+    fn_remote_clock_sample(&remote, 54 * S, 5 * S + 100 * MS, 0);
     assert_int_equal(fn_remote_clock_offset_ns(&remote, 0), (int64_t)(50 * S));
 }
 
@@ -72,8 +72,8 @@ static void rare_pings_still_count(void **unused)
     (void)unused;
     fn_remote_clock remote;
     fn_remote_clock_init(&remote);
-    fn_remote_clock_sample(&remote, 50 * S, 0);
-    fn_remote_clock_sample(&remote, 100 * S, 60 * S);
+    fn_remote_clock_sample(&remote, 50 * S, 0, 0);
+    fn_remote_clock_sample(&remote, 100 * S, 60 * S, 0);
     assert_int_equal(fn_remote_clock_offset_ns(&remote, 0), (int64_t)(40 * S));
 }
 
@@ -84,10 +84,42 @@ static void absurd_timestamps_do_no_harm(void **unused)
     fn_remote_clock remote;
     fn_remote_clock_init(&remote);
     for (uint32_t i = 0; i < 64; i++) {
-        fn_remote_clock_sample(&remote, absurd[i % 4], i * 3 * S);
+        fn_remote_clock_sample(&remote, absurd[i % 4], i * 3 * S, 0);
         (void)fn_remote_clock_offset_ns(&remote, UINT64_MAX);
     }
     assert_true(fn_remote_clock_known(&remote));
+}
+
+/* The path gets 30 ms shorter one way: the estimate moves there in steps. */
+static void a_better_estimate_is_approached(void **unused)
+{
+    (void)unused;
+    fn_remote_clock remote;
+    fn_remote_clock_init(&remote);
+    uint64_t now_ns = 100 * S;
+    for (uint32_t i = 0; i < 40; i++, now_ns += S)
+        fn_remote_clock_sample(&remote, now_ns + 7 * S - 50 * MS, now_ns, 100 * MS);
+    int64_t before_ns = fn_remote_clock_offset_ns(&remote, 100 * MS);
+    assert_int_equal(before_ns, (int64_t)(7 * S));
+    for (uint32_t i = 0; i < 40; i++, now_ns += S) {
+        fn_remote_clock_sample(&remote, now_ns + 7 * S - 20 * MS, now_ns, 100 * MS);
+        int64_t offset_ns = fn_remote_clock_offset_ns(&remote, 100 * MS);
+        assert_true(offset_ns >= before_ns && offset_ns - before_ns <= (int64_t)(4 * MS));
+        before_ns = offset_ns;
+    }
+    assert_in_range(before_ns, 7 * S + 29 * MS, 7 * S + 30 * MS);
+}
+
+/* The other side was suspended for an hour: what was known is of no use. */
+static void a_great_error_is_taken_at_once(void **unused)
+{
+    (void)unused;
+    fn_remote_clock remote;
+    fn_remote_clock_init(&remote);
+    fn_remote_clock_sample(&remote, 7200 * S, 100 * S, 20 * MS);
+    for (uint32_t i = 0; i < 11; i++)
+        fn_remote_clock_sample(&remote, (3600 + i) * S, (101 + i) * S, 20 * MS);
+    assert_int_equal(fn_remote_clock_offset_ns(&remote, 20 * MS), (int64_t)(3499 * S + 10 * MS));
 }
 
 int main(void)
@@ -99,6 +131,8 @@ int main(void)
         cmocka_unit_test(a_sample_lasts_at_least_five_seconds),
         cmocka_unit_test(rare_pings_still_count),
         cmocka_unit_test(absurd_timestamps_do_no_harm),
+        cmocka_unit_test(a_better_estimate_is_approached),
+        cmocka_unit_test(a_great_error_is_taken_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

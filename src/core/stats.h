@@ -40,7 +40,11 @@ typedef struct fn_stats {
     uint64_t queued_bytes;
     uint64_t congestion_window_bytes;
     uint64_t bytes_in_flight;
+    uint64_t send_bytes_per_s;
+    uint64_t receive_bytes_per_s;
     uint32_t loss_permille;
+    uint32_t receive_loss_permille;
+    uint32_t datagram_message_bytes_max;
     uint32_t mtu_bytes;
     uint8_t path;
 } fn_stats;

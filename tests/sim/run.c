@@ -120,14 +120,14 @@ static void count(const fn_world *world, fn_scenario_result *result)
     }
 }
 
-static void print_end(const fn_end *end)
+static void print_end(const fn_end *end, uint64_t now_ns)
 {
     static const char *const states[] = {"VALIDATING", "CONNECTED", "LINGERING",
                                          "CLOSING",    "DRAINING",  "DEAD"};
     fn_stats stats = {0};
     if (end->conn == NULL)
         return;
-    fn_conn_get_stats(end->conn, &stats);
+    fn_conn_get_stats(end->conn, now_ns, &stats);
     printf("%s %u: %s, path %u, window %llu, in flight %llu, queued %llu, rtt %.1f ms, mtu %u\n",
            end->is_client ? "client" : "server", end->index / 2,
            states[fn_conn_get_state(end->conn)], stats.path,
@@ -176,7 +176,7 @@ static fn_scenario_result run(const void *which, uint64_t seed, uint32_t seconds
     fn_scenario_result result = {.hash = world->hash, .virtual_ns = world->now_ns};
     count(world, &result);
     for (uint32_t i = 0; verbose && i < 2 * config.sessions; i++)
-        print_end(&world->ends[i]);
+        print_end(&world->ends[i], world->now_ns);
     if (verbose)
         print_attack(world);
     fn_world_free(world);

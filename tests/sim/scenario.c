@@ -31,7 +31,7 @@ static void clean(fn_world_config *config, fn_rng *rng)
 static const char *judge_clean(fn_world *world)
 {
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
-        fn_conn_get_stats(world->ends[i].conn, &world->ends[i].stats);
+        fn_conn_get_stats(world->ends[i].conn, world->now_ns, &world->ends[i].stats);
         if (world->ends[i].stats.counters.rejected_packets != 0)
             return "an honest datagram was rejected on a clean network";
         if (world->ends[i].stats.counters.lost_packets != 0)
@@ -567,7 +567,7 @@ static void r1_retransmission(fn_world_config *config, fn_rng *rng)
 static const char *judge_retransmission(fn_world *world)
 {
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
-        fn_conn_get_stats(world->ends[i].conn, &world->ends[i].stats);
+        fn_conn_get_stats(world->ends[i].conn, world->now_ns, &world->ends[i].stats);
         if (world->ends[i].stats.counters.retransmitted_bytes == 0)
             return "nothing was retransmitted";
     }
@@ -640,7 +640,7 @@ static const char *judge_little_in_vain(fn_world *world)
 {
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
         fn_end *end = &world->ends[i];
-        fn_conn_get_stats(end->conn, &end->stats);
+        fn_conn_get_stats(end->conn, world->now_ns, &end->stats);
         if (end->stats.counters.retransmitted_bytes > end->stats.counters.sent_bytes * 15 / 100)
             return "far more was sent again than was lost";
     }

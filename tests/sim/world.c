@@ -343,7 +343,7 @@ static void check_stats(fn_world *world)
         fn_stats stats = {0};
         if (end->conn == NULL)
             continue;
-        fn_conn_get_stats(end->conn, &stats);
+        fn_conn_get_stats(end->conn, world->now_ns, &stats);
 #define X(name)                                         \
     if (stats.counters.name < end->stats.counters.name) \
         fn_world_fail(world, "a counter went back: " #name);
