@@ -111,7 +111,8 @@ FASTNET_API const char *fastnet_result_text(int32_t result);
 typedef struct FastNetEndpoint FastNetEndpoint;
 
 /* Slot in the low 16 bits, generation in the high 16: an old id never names a newer peer.
- * Slots are reused first-in first-out. 0 is "no peer". */
+ * Slots are below 2 * peers_max (one that has ended may still be in use while another has its
+ * place) and reused first-in first-out. 0 is "no peer". */
 typedef uint32_t FastNetPeerId;
 
 /*

@@ -1,7 +1,7 @@
 /*
- * bad_link.h: one way of a bad network inside the endpoint, for development: what passes it is lost,
- * repeated or held back at random. The same seed and the same sends give the same
- * fate. Memory is bounded: what does not fit is lost, as in a router.
+ * bad_link.h: one way of a bad network inside the endpoint, for development: what passes it is
+ * lost, repeated or held back at random. The same seed and the same sends give the same fate.
+ * Memory is bounded: what does not fit is lost, as in a router.
  */
 #ifndef FN_API_BAD_LINK_H
 #define FN_API_BAD_LINK_H

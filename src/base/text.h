@@ -1,10 +1,10 @@
 /*
  * Building a line of text in the caller's buffer, without stdio.
  *
- * The buffer always holds a terminated string. What does not fit is cut off, between two characters,
- * and `truncated` says so; later additions are then dropped, so that no half line reads like a whole one. Bytes from a
- * peer go through fn_text_add_quoted or fn_text_add_harmless: they must not be able to forge log
- * lines.
+ * The buffer always holds a terminated string. What does not fit is cut off, between two
+ * characters, and `truncated` says so; later additions are then dropped, so that no half line reads
+ * like a whole one. Bytes from a peer go through fn_text_add_quoted or fn_text_add_harmless: they
+ * must not be able to forge log lines.
  */
 #ifndef FN_BASE_TEXT_H
 #define FN_BASE_TEXT_H
