@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "base/pool.h"
 #include "core/channel_table.h"
 #include "core/hello.h"
 #include "crypto/failure.h"
@@ -57,8 +58,11 @@ int fn_config_read_sized(const void *given, uint32_t given_bytes, void *ours, ui
  * texts and payloads it may still look at. Their places are free. */
 uint32_t fn_config_peer_rows(const fn_config *config);
 
-/* Of the pool: what each connection is promised, and the most it can hold. */
-size_t fn_config_connection_floor_bytes(const fn_config *config);
+/* How memory_bytes_max is shared, and the most that one connection can hold of it. */
+fn_pool_shares fn_config_memory_shares(const FastNetConfig *given);
 size_t fn_config_connection_cap_bytes(const fn_config *config);
+
+/* A connection with less of its own than this can be brought to a halt by others. */
+enum { FN_CONFIG_HOME_BYTES_ADVISED = 4096 };
 
 #endif

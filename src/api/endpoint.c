@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/connect_error.h"
@@ -61,15 +62,30 @@ static int init_trust(FastNetEndpoint *endpoint, fn_failure *failure)
                          failure);
 }
 
+static void warn_about_homes(FastNetEndpoint *endpoint, const fn_pool_shares *shares)
+{
+    char line[FN_LOG_LINE_BYTES_MAX];
+    if (shares->home_bytes >= FN_CONFIG_HOME_BYTES_ADVISED)
+        return;
+    snprintf(line, sizeof line,
+             "memory_bytes_max reserves only %zu bytes for each of %u peers: below %d, some can "
+             "bring the others to a halt",
+             shares->home_bytes, (unsigned)shares->seats, FN_CONFIG_HOME_BYTES_ADVISED);
+    fn_log_write(&endpoint->report.log, FN_LOG_WARNING, line);
+}
+
 static int init_pool(FastNetEndpoint *endpoint, fn_failure *failure)
 {
-    size_t bytes =
-        (size_t)endpoint->config.given.memory_bytes_max & ~(size_t)(FN_POOL_BLOCK_BYTES_MIN - 1);
+    const FastNetConfig *given = &endpoint->config.given;
+    size_t bytes = (size_t)given->memory_bytes_max & ~(size_t)(FN_POOL_BLOCK_BYTES_MIN - 1);
+    fn_pool_shares shares = fn_config_memory_shares(given);
     void *arena = fn_blocks_take(&endpoint->blocks, bytes, false);
-    void *metadata = fn_blocks_take(&endpoint->blocks, fn_pool_metadata_bytes(bytes), false);
+    void *metadata =
+        fn_blocks_take(&endpoint->blocks, fn_pool_metadata_bytes(bytes, shares.seats), false);
     if (arena == NULL || metadata == NULL)
         return no_memory("memory_bytes_max", failure);
-    fn_pool_init(&endpoint->pool, arena, bytes, metadata);
+    fn_pool_init(&endpoint->pool, arena, bytes, metadata, &shares);
+    warn_about_homes(endpoint, &shares);
     return FASTNET_OK;
 }
 

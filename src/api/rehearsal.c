@@ -19,11 +19,13 @@ static const fn_conn_shared *share(FastNetEndpoint *endpoint, fn_rehearsal *rehe
                                    fn_conn_shared *shared)
 {
     void *arena = fn_blocks_take(&endpoint->blocks, POOL_BYTES, false);
-    void *metadata = fn_blocks_take(&endpoint->blocks, fn_pool_metadata_bytes(POOL_BYTES), false);
+    const fn_pool_shares shares = {.seats = 2};
+    void *metadata =
+        fn_blocks_take(&endpoint->blocks, fn_pool_metadata_bytes(POOL_BYTES, shares.seats), false);
     void *ring = fn_blocks_take(&endpoint->blocks, EVENTS * sizeof(fn_event), false);
     if (arena == NULL || metadata == NULL || ring == NULL)
         return NULL;
-    fn_pool_init(&rehearsal->pool, arena, POOL_BYTES, metadata);
+    fn_pool_init(&rehearsal->pool, arena, POOL_BYTES, metadata, &shares);
     fn_events_init(&rehearsal->events, ring, EVENTS);
     *shared = endpoint->shared;
     shared->pool = &rehearsal->pool;

@@ -1,5 +1,6 @@
 #include "api/session.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "api/endpoint.h"
@@ -59,26 +60,34 @@ static fn_conn_config conn_config(const FastNetEndpoint *endpoint, const fn_peer
         .key_update_ns = given->key_update_interval_ms * FN_NS_PER_MS,
         .stream_after_ns = stream_after_ns(given, peer),
         .connect_deadline_ns = result->connect_deadline_ns,
-        .memory_floor_bytes = fn_config_connection_floor_bytes(&endpoint->config),
         .memory_cap_bytes = fn_config_connection_cap_bytes(&endpoint->config),
     };
+}
+
+/* Its size depends on nothing that the other side says. */
+int fn_session_reserve(FastNetEndpoint *endpoint, fn_peer *peer)
+{
+    const fn_conn_config config = {.limits.receive_replay_window_packets =
+                                       endpoint->config.limits.replay_window_packets};
+    size_t bytes = fn_conn_bytes(&config, &endpoint->shared);
+    if (peer->conn_memory != NULL)
+        return FASTNET_OK;
+    if (!fn_pool_has_seat(&endpoint->pool))
+        return FASTNET_ERR_MEMORY;
+    peer->conn_memory = fn_memory_alloc(&endpoint->blocks.memory, bytes, FN_ALLOCATOR_ALIGNMENT);
+    peer->conn_bytes = bytes;
+    return peer->conn_memory != NULL ? FASTNET_OK : FASTNET_ERR_MEMORY;
 }
 
 static int create_conn(FastNetEndpoint *endpoint, fn_peer *peer, const fn_conn_config *config,
                        uint64_t now_ns)
 {
-    size_t bytes = fn_conn_bytes(config, &endpoint->shared);
-    void *memory = fn_memory_alloc(&endpoint->blocks.memory, bytes, FN_ALLOCATOR_ALIGNMENT);
-    if (memory == NULL)
-        return FASTNET_ERR_MEMORY;
-    peer->conn = fn_conn_create(memory, config, &endpoint->shared, now_ns);
-    if (peer->conn == NULL) {
-        fn_memory_free(&endpoint->blocks.memory, memory, bytes);
-        return FASTNET_ERR_MEMORY;
-    }
-    peer->conn_memory = memory;
-    peer->conn_bytes = bytes;
-    return FASTNET_OK;
+    int code = fn_session_reserve(endpoint, peer);
+    if (code != FASTNET_OK)
+        return code;
+    assert(peer->conn_bytes == fn_conn_bytes(config, &endpoint->shared));
+    peer->conn = fn_conn_create(peer->conn_memory, config, &endpoint->shared, now_ns);
+    return peer->conn != NULL ? FASTNET_OK : FASTNET_ERR_MEMORY;
 }
 
 int fn_session_start(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address *first_path,
@@ -110,11 +119,12 @@ int fn_session_start(FastNetEndpoint *endpoint, fn_peer *peer, const fn_address 
 
 void fn_session_free(FastNetEndpoint *endpoint, fn_peer *peer)
 {
-    if (peer->conn == NULL)
-        return;
-    fn_conn_withdraw(peer->conn);
-    fn_conn_destroy(peer->conn);
-    fn_memory_free(&endpoint->blocks.memory, peer->conn_memory, peer->conn_bytes);
+    if (peer->conn != NULL) {
+        fn_conn_withdraw(peer->conn);
+        fn_conn_destroy(peer->conn);
+    }
+    if (peer->conn_memory != NULL)
+        fn_memory_free(&endpoint->blocks.memory, peer->conn_memory, peer->conn_bytes);
     peer->conn = NULL;
     peer->conn_memory = NULL;
 }

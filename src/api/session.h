@@ -12,6 +12,12 @@
 #include "fastnet.h"
 
 /*
+ * Takes all the memory that a session of this peer needs to begin, so that a server can still say
+ * no: fn_session_start() cannot fail for want of it any more. ERR_MEMORY.
+ */
+int fn_session_reserve(FastNetEndpoint *endpoint, fn_peer *peer);
+
+/*
  * Takes the secrets out of the peer's handshake and builds its connection. first_path: where a
  * client sends to, NULL when it does not know and TCP has to do; NULL for a server, which learns it
  * from the first datagram that opens.
@@ -45,7 +51,8 @@ void fn_sessions_flush(FastNetEndpoint *endpoint, uint64_t now_ns);
 void fn_session_close(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns, uint32_t code,
                       const char *text, uint64_t linger_ns);
 
-/* Erases and frees the connection. Its delivered events were released. */
+/* Erases and frees the connection, or what was reserved for it. Its delivered events were released.
+ */
 void fn_session_free(FastNetEndpoint *endpoint, fn_peer *peer);
 
 #endif

@@ -6,191 +6,193 @@
 #include <assert.h>
 #include <string.h>
 
-/* A tag stands at the first minimum block of every buddy block: its order + 1, and whether it is
- * free. 0 stands everywhere else. Tags of arena that was never carved are not even initialised. */
-#define TAG_FREE 0x80u
+#define SEAT_NONE UINT32_MAX
 
-static uint8_t tag_used(uint32_t order)
+/* --- cutting --- */
+
+/* Seats that were given back are a chain through the metadata behind the tags: the links of a home
+ * would touch a page of each. */
+static uint32_t *next_seats(const fn_pool *pool)
 {
-    return (uint8_t)(order + 1);
+    return (uint32_t *)(void *)(pool->home_tags - pool->shares.seats * sizeof(uint32_t));
 }
 
-static uint8_t tag_free(uint32_t order)
+size_t fn_pool_metadata_bytes(size_t arena_bytes, uint32_t seats)
 {
-    return (uint8_t)(TAG_FREE | (order + 1));
+    return seats * sizeof(uint32_t) + fn_buddy_tags_bytes(arena_bytes);
 }
 
-static size_t block_bytes(uint32_t order)
+void fn_pool_init(fn_pool *pool, void *arena, size_t arena_bytes, void *metadata,
+                  const fn_pool_shares *shares)
 {
-    return FN_POOL_BLOCK_BYTES_MIN << order;
+    size_t homes_bytes = shares->seats * shares->home_bytes;
+    assert(shares->home_bytes % FN_POOL_BLOCK_BYTES_MIN == 0 && homes_bytes <= arena_bytes);
+    memset(pool, 0, sizeof *pool);
+    pool->shares = *shares;
+    pool->homes = arena;
+    pool->home_tags = (uint8_t *)metadata + shares->seats * sizeof(uint32_t);
+    pool->seat_free = SEAT_NONE;
+    for (uint32_t i = 0; i < FN_POOL_SIZE_CLASSES; i++)
+        fn_list_init(&pool->offers[i]);
+    fn_buddy_init(&pool->common, pool->homes + homes_bytes, arena_bytes - homes_bytes,
+                  pool->home_tags + fn_buddy_tags_bytes(homes_bytes));
+    pool->arena_bytes = homes_bytes + pool->common.arena_bytes;
 }
 
-static size_t floor_unused(const fn_pool_account *account)
+/* --- seats --- */
+
+bool fn_pool_has_seat(const fn_pool *pool)
 {
-    return account->floor_bytes - fn_min_size(account->floor_bytes, account->used_bytes);
+    return pool->seat_free != SEAT_NONE || pool->seats_used < pool->shares.seats;
 }
 
-static uint8_t *tag_at(fn_pool *pool, size_t offset)
+static uint32_t take_seat(fn_pool *pool)
 {
-    return pool->tags + offset / FN_POOL_BLOCK_BYTES_MIN;
+    uint32_t seat = pool->seat_free;
+    if (seat != SEAT_NONE)
+        pool->seat_free = next_seats(pool)[seat];
+    else if (pool->seats_used < pool->shares.seats)
+        seat = pool->seats_used++;
+    return seat;
 }
 
-/* --- free lists --- */
-
-/* The links of a free block live in the block itself. */
-static void list_block(fn_pool *pool, size_t offset, uint32_t order)
+bool fn_pool_account_open(fn_pool *pool, fn_pool_account *account, size_t cap_bytes,
+                          void (*give_back)(fn_pool_account *))
 {
-    fn_list_node *node = (fn_list_node *)(void *)(pool->arena + offset);
-    fn_list_push_front(&pool->free[order], node);
-    pool->orders_free |= 1u << order;
-    *tag_at(pool, offset) = tag_free(order);
-}
-
-static void unlist_block(fn_pool *pool, size_t offset, uint32_t order)
-{
-    fn_list_remove((fn_list_node *)(void *)(pool->arena + offset));
-    if (fn_list_empty(&pool->free[order]))
-        pool->orders_free &= ~(1u << order);
-    *tag_at(pool, offset) = 0;
-}
-
-/* Opens the next untouched part of the arena: the largest block that fits. Blocks come out in
- * falling size, so each stands at a multiple of its own. */
-static bool carve(fn_pool *pool)
-{
-    size_t left = pool->arena_bytes - pool->carved_bytes;
-    if (left == 0)
+    uint32_t seat = take_seat(pool);
+    if (seat == SEAT_NONE)
         return false;
-    size_t bytes = fn_min_size(left, FN_POOL_BLOCK_BYTES_MAX);
-    uint32_t order = fn_bits_highest(bytes / FN_POOL_BLOCK_BYTES_MIN);
-    size_t offset = pool->carved_bytes;
-    memset(tag_at(pool, offset), 0, (size_t)1 << order);
-    pool->carved_bytes += block_bytes(order);
-    list_block(pool, offset, order);
+    size_t bytes = pool->shares.home_bytes;
+    memset(account, 0, sizeof *account);
+    account->cap_bytes = cap_bytes;
+    account->seat = seat;
+    account->give_back = give_back;
+    fn_buddy_init(&account->home, pool->homes + seat * bytes, bytes,
+                  pool->home_tags + fn_buddy_tags_bytes(seat * bytes));
     return true;
 }
 
-/* The smallest order from `order` up that has a free block; FN_POOL_ORDERS when none has. */
-static uint32_t find_order(fn_pool *pool, uint32_t order)
+/* --- offers --- */
+
+static uint32_t size_class(const fn_pool_account *account)
 {
-    for (;;) {
-        uint32_t candidates = pool->orders_free >> order;
-        if (candidates != 0)
-            return order + fn_bits_lowest(candidates);
-        if (!carve(pool))
-            return FN_POOL_ORDERS;
+    return fn_bits_highest(fn_pool_common_bytes(account) | 1);
+}
+
+static void withdraw(fn_pool *pool, fn_pool_account *account)
+{
+    fn_list_remove(&account->offer);
+    if (fn_list_empty(&pool->offers[account->offer_class]))
+        pool->offered &= ~(UINT64_C(1) << account->offer_class);
+}
+
+void fn_pool_offer(fn_pool *pool, fn_pool_account *account)
+{
+    uint32_t class = size_class(account);
+    if (fn_list_linked(&account->offer)) {
+        if (class == account->offer_class)
+            return;
+        withdraw(pool, account);
     }
-}
-
-/* --- whole and its parts --- */
-
-size_t fn_pool_metadata_bytes(size_t arena_bytes)
-{
-    return arena_bytes / FN_POOL_BLOCK_BYTES_MIN;
-}
-
-void fn_pool_init(fn_pool *pool, void *arena, size_t arena_bytes, void *metadata)
-{
-    assert((uintptr_t)arena % 16 == 0);
-    *pool = (fn_pool){.arena = arena, .tags = metadata};
-    pool->arena_bytes = arena_bytes - arena_bytes % FN_POOL_BLOCK_BYTES_MIN;
-    for (uint32_t order = 0; order < FN_POOL_ORDERS; order++)
-        fn_list_init(&pool->free[order]);
-}
-
-static uint32_t order_of(size_t bytes)
-{
-    size_t blocks = (fn_max_size(bytes, 1) + FN_POOL_BLOCK_BYTES_MIN - 1) / FN_POOL_BLOCK_BYTES_MIN;
-    return fn_bits_highest(fn_bits_power_of_two_up(blocks));
-}
-
-size_t fn_pool_block_bytes(size_t bytes)
-{
-    return bytes <= FN_POOL_BLOCK_BYTES_MAX ? block_bytes(order_of(bytes)) : 0;
-}
-
-/* --- accounts --- */
-
-static void charge(fn_pool *pool, fn_pool_account *account, size_t used_bytes)
-{
-    pool->used_bytes = pool->used_bytes - account->used_bytes + used_bytes;
-    pool->floor_unused_bytes -= floor_unused(account);
-    account->used_bytes = used_bytes;
-    pool->floor_unused_bytes += floor_unused(account);
-}
-
-bool fn_pool_account_open(fn_pool *pool, fn_pool_account *account, size_t floor_bytes,
-                          size_t cap_bytes)
-{
-    assert(floor_bytes <= cap_bytes);
-    if (floor_bytes > fn_pool_free_bytes(pool) - pool->floor_unused_bytes)
-        return false;
-    *account = (fn_pool_account){.cap_bytes = cap_bytes, .floor_bytes = floor_bytes};
-    pool->floor_unused_bytes += floor_bytes;
-    return true;
+    account->offer_class = class;
+    fn_list_push_back(&pool->offers[class], &account->offer);
+    pool->offered |= UINT64_C(1) << class;
 }
 
 void fn_pool_account_close(fn_pool *pool, fn_pool_account *account)
 {
     assert(account->used_bytes == 0);
-    pool->floor_unused_bytes -= floor_unused(account);
-    *account = (fn_pool_account){0};
+    if (fn_list_linked(&account->offer))
+        withdraw(pool, account);
+    next_seats(pool)[account->seat] = pool->seat_free;
+    pool->seat_free = account->seat;
+    memset(account, 0, sizeof *account);
 }
 
-bool fn_pool_allows(const fn_pool *pool, const fn_pool_account *account, size_t bytes)
+/* Within a factor of two the one that holds most; NULL when nobody offers. */
+static fn_pool_account *largest_offer(const fn_pool *pool)
 {
-    size_t charged = fn_pool_block_bytes(bytes);
-    if (charged == 0 || charged > fn_sub_saturating(account->cap_bytes, account->used_bytes))
+    if (pool->offered == 0)
+        return NULL;
+    const fn_list *list = &pool->offers[fn_bits_highest(pool->offered)];
+    return FN_CONTAINER_OF(fn_list_front(list), fn_pool_account, offer);
+}
+
+/* Something was given back for a request that found no room: it may be tried again. */
+static bool take_back(fn_pool *pool, fn_pool_account *account, bool from_others)
+{
+    fn_pool_account *giver = from_others ? largest_offer(pool) : NULL;
+    if (giver != NULL && giver != account &&
+        fn_pool_common_bytes(giver) <= fn_pool_common_bytes(account))
+        giver = NULL;
+    if (giver == NULL && fn_list_linked(&account->offer))
+        giver = account;
+    if (giver == NULL)
         return false;
-    size_t promised_to_others = pool->floor_unused_bytes - floor_unused(account);
-    return charged <= fn_pool_free_bytes(pool) - promised_to_others;
+    withdraw(pool, giver);
+    giver->give_back(giver);
+    return true;
 }
 
 /* --- allocating and freeing --- */
 
-void *fn_pool_alloc(fn_pool *pool, fn_pool_account *account, size_t bytes)
+static void charge(fn_pool *pool, fn_pool_account *account, size_t used_bytes)
 {
-    if (!fn_pool_allows(pool, account, bytes))
-        return NULL;
-    uint32_t wanted = order_of(bytes);
-    uint32_t order = find_order(pool, wanted);
-    if (order == FN_POOL_ORDERS)
-        return NULL;
-    size_t offset = (size_t)((uint8_t *)fn_list_front(&pool->free[order]) - pool->arena);
-    unlist_block(pool, offset, order);
-    while (order > wanted) {
-        order--;
-        list_block(pool, offset + block_bytes(order), order);
-    }
-    *tag_at(pool, offset) = tag_used(order);
-    charge(pool, account, account->used_bytes + block_bytes(order));
-    return pool->arena + offset;
+    pool->used_bytes = pool->used_bytes - account->used_bytes + used_bytes;
+    account->used_bytes = used_bytes;
+    if (fn_list_linked(&account->offer))
+        fn_pool_offer(pool, account);
 }
 
-/* Joins the block with its buddy as long as that is free in one piece. */
-static void release(fn_pool *pool, size_t offset, uint32_t order)
+static void *from_common(fn_pool *pool, const fn_pool_account *account, size_t bytes,
+                         fn_pool_claim claim)
 {
-    for (; order + 1 < FN_POOL_ORDERS; order++) {
-        size_t buddy = offset ^ block_bytes(order);
-        if (buddy >= pool->carved_bytes || *tag_at(pool, buddy) != tag_free(order))
-            break;
-        unlist_block(pool, buddy, order);
-        offset &= ~block_bytes(order);
+    size_t free_bytes = fn_buddy_free_bytes(&pool->common);
+    bool first = claim == FN_POOL_FIRST;
+    if (bytes + (first ? 0 : pool->shares.room_bytes) > free_bytes ||
+        (!first && fn_pool_common_bytes(account) >= free_bytes))
+        return NULL;
+    return fn_buddy_alloc(&pool->common, bytes);
+}
+
+static void *from_home(fn_pool_account *account, size_t bytes, fn_pool_claim claim)
+{
+    size_t bytes_max = claim == FN_POOL_FIRST   ? account->home.arena_bytes
+                       : claim == FN_POOL_USUAL ? account->home.arena_bytes / 2
+                                                : 0;
+    return account->home.used_bytes + bytes <= bytes_max ? fn_buddy_alloc(&account->home, bytes)
+                                                         : NULL;
+}
+
+static void *take(fn_pool *pool, fn_pool_account *account, size_t bytes, fn_pool_claim claim)
+{
+    void *block = from_common(pool, account, bytes, claim);
+    return block != NULL ? block : from_home(account, bytes, claim);
+}
+
+void *fn_pool_alloc(fn_pool *pool, fn_pool_account *account, size_t bytes, fn_pool_claim claim)
+{
+    size_t charged = fn_pool_block_bytes(bytes);
+    if (charged == 0 || charged > fn_max_size(pool->common.arena_bytes, account->home.arena_bytes))
+        return NULL;
+    for (;;) {
+        bool capped = charged > fn_sub_saturating(account->cap_bytes, account->used_bytes);
+        void *block = capped ? NULL : take(pool, account, charged, claim);
+        if (block != NULL) {
+            charge(pool, account, account->used_bytes + charged);
+            return block;
+        }
+        if (claim == FN_POOL_LUXURY || !take_back(pool, account, !capped))
+            return NULL;
     }
-    list_block(pool, offset, order);
 }
 
 void fn_pool_free(fn_pool *pool, fn_pool_account *account, void *block)
 {
     if (block == NULL)
         return;
-    size_t offset = (size_t)((uint8_t *)block - pool->arena);
-    assert(offset < pool->carved_bytes && offset % FN_POOL_BLOCK_BYTES_MIN == 0);
-    uint8_t tag = *tag_at(pool, offset);
-    assert(tag != 0 && (tag & TAG_FREE) == 0); /* a live block, not freed before */
-    uint32_t order = tag - 1u;
-    assert(account->used_bytes >= block_bytes(order));
-    charge(pool, account, account->used_bytes - block_bytes(order));
-    *tag_at(pool, offset) = 0;
-    release(pool, offset, order);
+    bool at_home = fn_buddy_owns(&account->home, block);
+    size_t bytes = fn_buddy_free(at_home ? &account->home : &pool->common, block);
+    assert(account->used_bytes >= bytes);
+    charge(pool, account, account->used_bytes - bytes);
 }

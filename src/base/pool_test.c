@@ -1,5 +1,6 @@
 #include "base/pool.h"
 
+#include "base/bits.h"
 #include "base/rng.h"
 #include "base/units.h"
 
@@ -11,328 +12,238 @@
 
 #include <cmocka.h>
 
-enum {
-    arena_bytes_max = 33 * 1024 * 1024 + 3 * 1024 + 77,
-    accounts_count = 4,
-    blocks_count_max = 400,
-    page_bytes = 4096,
-};
+enum { arena_bytes_max = 4 * 1024 * 1024, seats_max = 40, blocks_max = 4096 };
 
 static _Alignas(4096) uint8_t arena[arena_bytes_max];
-static uint8_t metadata[arena_bytes_max / 128 + 1];
+static _Alignas(8) uint8_t metadata[arena_bytes_max / 128 + seats_max * 4];
 
-/* The oracle knows every live block, whose it is, and a pattern that nobody else may write over. */
-typedef struct live_block {
-    uint8_t *memory;
-    size_t bytes;
-    uint32_t account;
-    uint8_t pattern;
-} live_block;
+/* A holder that can give back what it put into `given`. */
+typedef struct holder {
+    fn_pool_account account;
+    fn_pool *pool;
+    void *given[blocks_max];
+    uint32_t given_count;
+    uint32_t asked;
+} holder;
 
-typedef struct oracle {
-    fn_pool pool;
-    fn_pool_account accounts[accounts_count];
-    live_block blocks[blocks_count_max];
-    uint32_t count;
-    size_t used_bytes[accounts_count];
-    fn_rng rng;
-} oracle;
+static holder holders[seats_max];
 
-static size_t charged(size_t bytes)
+static void give_back(fn_pool_account *account)
 {
-    size_t block = 128;
-    while (block < bytes)
-        block *= 2;
-    return block;
+    holder *who = FN_CONTAINER_OF(account, holder, account);
+    who->asked++;
+    while (who->given_count > 0)
+        fn_pool_free(who->pool, account, who->given[--who->given_count]);
 }
 
-static void fresh_pool(fn_pool *pool, size_t arena_bytes)
+static void open_pool(fn_pool *pool, size_t arena_bytes, const fn_pool_shares *shares,
+                      uint32_t count)
 {
-    memset(metadata, 0xff, sizeof(metadata)); /* what the caller leaves there does not matter */
-    assert_true(fn_pool_metadata_bytes(arena_bytes) <= sizeof(metadata));
-    fn_pool_init(pool, arena, arena_bytes, metadata);
-}
-
-static size_t promised_to_others(const oracle *model, uint32_t account)
-{
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < accounts_count; i++) {
-        if (i != account && model->accounts[i].floor_bytes > model->used_bytes[i])
-            bytes += model->accounts[i].floor_bytes - model->used_bytes[i];
-    }
-    return bytes;
-}
-
-static size_t used_total(const oracle *model)
-{
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < accounts_count; i++)
-        bytes += model->used_bytes[i];
-    return bytes;
-}
-
-static void assert_accounts(const oracle *model)
-{
-    for (uint32_t i = 0; i < accounts_count; i++) {
-        assert_int_equal(model->accounts[i].used_bytes, model->used_bytes[i]);
-        assert_true(model->used_bytes[i] <= model->accounts[i].cap_bytes);
-    }
-    assert_int_equal(fn_pool_used_bytes(&model->pool), used_total(model));
-    assert_int_equal(fn_pool_free_bytes(&model->pool), model->pool.arena_bytes - used_total(model));
-}
-
-static void assert_no_overlap(const oracle *model, const live_block *added)
-{
-    assert_true(added->memory >= arena);
-    assert_true(added->memory + charged(added->bytes) <= arena + model->pool.arena_bytes);
-    assert_int_equal((size_t)(added->memory - arena) % charged(added->bytes), 0);
-    for (uint32_t i = 0; i < model->count; i++) {
-        const live_block *other = &model->blocks[i];
-        assert_true(other->memory + charged(other->bytes) <= added->memory ||
-                    added->memory + charged(added->bytes) <= other->memory);
+    assert_true(fn_pool_metadata_bytes(arena_bytes, shares->seats) <= sizeof metadata);
+    fn_pool_init(pool, arena, arena_bytes, metadata, shares);
+    memset(holders, 0, sizeof holders);
+    for (uint32_t i = 0; i < count; i++) {
+        holders[i].pool = pool;
+        assert_true(fn_pool_account_open(pool, &holders[i].account, SIZE_MAX, give_back));
     }
 }
 
-static void allocate(oracle *model)
+static void *take(fn_pool *pool, uint32_t who, size_t bytes, fn_pool_claim claim)
 {
-    uint32_t account = (uint32_t)fn_rng_below(&model->rng, accounts_count);
-    size_t bytes = fn_rng_u64(&model->rng) >> fn_rng_between(&model->rng, 41, 62);
-    size_t room = model->pool.arena_bytes - used_total(model);
-    bool allowed =
-        bytes <= FN_POOL_BLOCK_BYTES_MAX &&
-        model->used_bytes[account] + charged(bytes) <= model->accounts[account].cap_bytes &&
-        charged(bytes) + promised_to_others(model, account) <= room;
-    assert_int_equal(fn_pool_allows(&model->pool, &model->accounts[account], bytes), allowed);
-    uint8_t *memory = fn_pool_alloc(&model->pool, &model->accounts[account], bytes);
-    if (!allowed || charged(bytes) == 128)
-        assert_int_equal(memory != NULL, allowed);
-    if (memory == NULL)
-        return;
-    live_block added = {memory, bytes, account, (uint8_t)fn_rng_u64(&model->rng)};
-    assert_no_overlap(model, &added);
-    memset(memory, added.pattern, bytes);
-    model->blocks[model->count++] = added;
-    model->used_bytes[account] += charged(bytes);
+    return fn_pool_alloc(pool, &holders[who].account, bytes, claim);
 }
 
-static void release_one(oracle *model, uint32_t at)
+/* Returns how many bytes it got. */
+static size_t take_all(fn_pool *pool, uint32_t who, size_t bytes, fn_pool_claim claim)
 {
-    live_block freed = model->blocks[at];
-    for (size_t i = 0; i < freed.bytes; i++) {
-        if (freed.memory[i] != freed.pattern)
-            fail_msg("byte %zu of a live block was overwritten", i);
+    size_t before = holders[who].account.used_bytes;
+    while (take(pool, who, bytes, claim) != NULL) {
     }
-    fn_pool_free(&model->pool, &model->accounts[freed.account], freed.memory);
-    model->used_bytes[freed.account] -= charged(freed.bytes);
-    model->blocks[at] = model->blocks[--model->count];
+    return holders[who].account.used_bytes - before;
 }
 
-static void open_accounts(oracle *model, size_t arena_bytes)
+static void offer(fn_pool *pool, uint32_t who, size_t bytes)
 {
-    for (uint32_t i = 0; i < accounts_count; i++) {
-        size_t floor_bytes = arena_bytes / 16 * i / 2;
-        size_t cap_bytes = i == 3 ? SIZE_MAX : arena_bytes / 4 * (i + 1);
-        assert_true(
-            fn_pool_account_open(&model->pool, &model->accounts[i], floor_bytes, cap_bytes));
-    }
+    holder *all = &holders[who];
+    void *block = take(pool, who, bytes, FN_POOL_USUAL);
+    assert_non_null(block);
+    all->given[all->given_count++] = block;
+    fn_pool_offer(pool, &all->account);
 }
 
-/* Once all is free, buddies have joined again: the arena gives its
- * largest blocks, to the last byte. */
-static void assert_joined_again(oracle *model)
-{
-    fn_pool_account all;
-    assert_true(fn_pool_account_open(&model->pool, &all, 0, SIZE_MAX));
-    size_t left = model->pool.arena_bytes;
-    while (left > 0) {
-        size_t bytes = FN_POOL_BLOCK_BYTES_MAX;
-        while (bytes > left)
-            bytes /= 2;
-        assert_non_null(fn_pool_alloc(&model->pool, &all, bytes));
-        left -= bytes;
-    }
-    assert_null(fn_pool_alloc(&model->pool, &all, 1));
-}
-
-static void run_model(size_t arena_bytes, uint64_t seed, int steps)
-{
-    static oracle model;
-    memset(&model, 0, sizeof(model));
-    fresh_pool(&model.pool, arena_bytes);
-    open_accounts(&model, arena_bytes);
-    fn_rng_init(&model.rng, seed);
-    for (int step = 0; step < steps; step++) {
-        bool growing = step / 256 % 2 == 0;
-        bool grow = fn_rng_chance(&model.rng, growing ? 700 : 300);
-        if (grow && model.count < blocks_count_max)
-            allocate(&model);
-        else if (model.count > 0)
-            release_one(&model, (uint32_t)fn_rng_below(&model.rng, model.count));
-        assert_accounts(&model);
-    }
-    while (model.count > 0)
-        release_one(&model, 0);
-    assert_accounts(&model);
-    for (uint32_t i = 0; i < accounts_count; i++)
-        fn_pool_account_close(&model.pool, &model.accounts[i]);
-    assert_int_equal(model.pool.floor_unused_bytes, 0);
-    assert_joined_again(&model);
-}
-
-static void agrees_with_the_model_on_arenas_of_many_sizes(void **unused)
-{
-    (void)unused;
-    static const size_t sizes[] = {128,
-                                   1000,
-                                   4096,
-                                   65536 + 384,
-                                   1024 * 1024,
-                                   4 * 1024 * 1024,
-                                   5 * 1024 * 1024 + 128,
-                                   arena_bytes_max};
-    for (size_t i = 0; i < FN_ARRAY_COUNT(sizes); i++)
-        run_model(sizes[i], i, 4000);
-}
-
-/* Every order of freeing six neighbouring blocks joins them again. */
-static void joins_buddies_in_every_order_of_freeing(void **unused)
-{
-    (void)unused;
-    for (uint32_t order = 0; order < 720; order++) {
-        fn_pool pool;
-        fn_pool_account account;
-        fresh_pool(&pool, 1024);
-        assert_true(fn_pool_account_open(&pool, &account, 0, 1024));
-        void *blocks[6];
-        for (uint32_t i = 0; i < 6; i++)
-            blocks[i] = fn_pool_alloc(&pool, &account, i < 4 ? 128 : 256);
-        assert_int_equal(fn_pool_free_bytes(&pool), 0);
-        uint32_t rest = order;
-        for (uint32_t left = 6; left > 0; left--) {
-            uint32_t pick = rest % left;
-            rest /= left;
-            fn_pool_free(&pool, &account, blocks[pick]);
-            blocks[pick] = blocks[left - 1];
-        }
-        assert_int_equal(account.used_bytes, 0);
-        assert_non_null(fn_pool_alloc(&pool, &account, 1024));
-    }
-}
-
-static void charges_whole_blocks(void **unused)
-{
-    (void)unused;
-    for (size_t bytes = 0; bytes <= 5000; bytes++)
-        assert_int_equal(fn_pool_block_bytes(bytes), charged(bytes));
-    assert_int_equal(fn_pool_block_bytes(FN_POOL_BLOCK_BYTES_MAX), FN_POOL_BLOCK_BYTES_MAX);
-    assert_int_equal(fn_pool_block_bytes(FN_POOL_BLOCK_BYTES_MAX + 1), 0);
-    assert_int_equal(fn_pool_block_bytes(SIZE_MAX), 0);
-}
-
-/* One peer takes all that it can; the other still gets every byte of its floor. */
-static void a_greedy_account_leaves_the_floors_of_others(void **unused)
+static void one_alone_gets_half_of_what_is_common(void **unused)
 {
     (void)unused;
     fn_pool pool;
-    fn_pool_account greedy;
-    fn_pool_account modest;
-    fresh_pool(&pool, 65536);
-    assert_true(fn_pool_account_open(&pool, &greedy, 0, SIZE_MAX));
-    assert_true(fn_pool_account_open(&pool, &modest, 4096, 8192));
-    while (fn_pool_alloc(&pool, &greedy, 128) != NULL) {
+    const fn_pool_shares shares = {.seats = 2};
+    open_pool(&pool, 1 << 20, &shares, 2);
+    assert_int_equal(take_all(&pool, 0, 1024, FN_POOL_USUAL), 512 << 10);
+    assert_int_equal(take_all(&pool, 1, 1024, FN_POOL_USUAL), 256 << 10);
+}
+
+/* All that can be done to the common part, by all but one: its home is untouched, and in one piece.
+ */
+static void a_home_is_there_in_one_piece_whatever_the_others_do(void **unused)
+{
+    (void)unused;
+    fn_pool pool;
+    const fn_pool_shares shares = {.seats = seats_max, .home_bytes = 32 << 10};
+    open_pool(&pool, arena_bytes_max, &shares, seats_max - 1);
+    static void *blocks[arena_bytes_max / 128];
+    static uint32_t owners[arena_bytes_max / 128];
+    uint32_t count = 0;
+    for (uint32_t turn = 0, idle = 0; idle < seats_max; turn++) {
+        uint32_t who = turn % (seats_max - 1);
+        void *block = take(&pool, who, 128, FN_POOL_FIRST);
+        idle = block != NULL ? 0 : idle + 1;
+        if (block == NULL)
+            continue;
+        blocks[count] = block;
+        owners[count++] = who;
     }
-    assert_int_equal(greedy.used_bytes, 65536 - 4096);
-    for (int i = 0; i < 4096 / 128; i++)
-        assert_non_null(fn_pool_alloc(&pool, &modest, 128));
-    assert_null(fn_pool_alloc(&pool, &modest, 128));
+    assert_int_equal(fn_pool_free_bytes(&pool), 32 << 10);
+    /* Crumbs: half of all is free again, in pieces of which nothing larger can be made. */
+    for (uint32_t i = 0; i < count; i += 2)
+        fn_pool_free(&pool, &holders[owners[i]].account, blocks[i]);
+    assert_true(fn_pool_free_bytes(&pool) > arena_bytes_max / 2);
+    assert_null(take(&pool, 0, 2048, FN_POOL_FIRST));
+    assert_true(fn_pool_account_open(&pool, &holders[seats_max - 1].account, SIZE_MAX, NULL));
+    assert_non_null(take(&pool, seats_max - 1, 32 << 10, FN_POOL_FIRST));
+}
+
+static void there_is_a_seat_for_everybody_and_for_nobody_else(void **unused)
+{
+    (void)unused;
+    fn_pool pool;
+    fn_pool_account one_more;
+    const fn_pool_shares shares = {.seats = 3, .home_bytes = 1024};
+    open_pool(&pool, 8192, &shares, 3);
+    assert_false(fn_pool_account_open(&pool, &one_more, SIZE_MAX, NULL));
+    for (int round = 0; round < 5; round++) {
+        fn_pool_account_close(&pool, &holders[round % 3].account);
+        assert_true(fn_pool_account_open(&pool, &holders[round % 3].account, SIZE_MAX, NULL));
+        assert_false(fn_pool_account_open(&pool, &one_more, SIZE_MAX, NULL));
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        void *home = fn_buddy_alloc(&holders[i].account.home, 1024);
+        assert_non_null(home);
+        for (uint32_t k = 0; k < i; k++)
+            assert_false(fn_buddy_owns(&holders[k].account.home, home));
+    }
+}
+
+static void what_comes_first_gets_the_last_room_and_all_of_the_home(void **unused)
+{
+    (void)unused;
+    fn_pool pool;
+    const fn_pool_shares shares = {.seats = 2, .home_bytes = 4096, .room_bytes = 16384};
+    open_pool(&pool, 2 * 4096 + 65536, &shares, 2);
+    assert_int_equal(take_all(&pool, 0, 1024, FN_POOL_LUXURY), 32768);
+    assert_int_equal(take_all(&pool, 1, 1024, FN_POOL_LUXURY), 16384);
+    assert_int_equal(take_all(&pool, 1, 128, FN_POOL_USUAL), 2048);
+    assert_int_equal(take_all(&pool, 0, 128, FN_POOL_FIRST), 16384 + 4096);
+    assert_int_equal(take_all(&pool, 1, 128, FN_POOL_FIRST), 2048);
     assert_int_equal(fn_pool_free_bytes(&pool), 0);
 }
 
-static void promises_no_more_than_there_is(void **unused)
+static void the_largest_holder_gives_back_first(void **unused)
 {
     (void)unused;
     fn_pool pool;
-    fn_pool_account first;
-    fn_pool_account second = {1, 2, 3};
-    fresh_pool(&pool, 4096);
-    assert_true(fn_pool_account_open(&pool, &first, 4096 - 128, 4096));
-    void *block = fn_pool_alloc(&pool, &first, 4096 - 128);
-    assert_non_null(block);
-    assert_false(fn_pool_account_open(&pool, &second, 128, 128));
-    fn_pool_free(&pool, &first, block);
-    assert_false(fn_pool_account_open(&pool, &second, 129, 4096));
-    assert_true(fn_pool_account_open(&pool, &second, 128, 128));
-    fn_pool_account_close(&pool, &first);
-    fn_pool_account_close(&pool, &second);
-    assert_true(fn_pool_account_open(&pool, &second, 4096, 4096));
-    fn_pool_free(&pool, &second, NULL);
+    const fn_pool_shares shares = {.seats = 4};
+    open_pool(&pool, 65536, &shares, 4);
+    for (int i = 0; i < 7; i++)
+        offer(&pool, 0, 4096);
+    for (int i = 0; i < 4; i++)
+        offer(&pool, 1, 4096);
+    offer(&pool, 2, 1024);
+    take(&pool, 3, 16384, FN_POOL_USUAL);
+    assert_int_equal(fn_pool_free_bytes(&pool), 3072);
+    assert_non_null(take(&pool, 2, 16384, FN_POOL_USUAL));
+    assert_int_equal(holders[0].asked, 1);
+    assert_int_equal(holders[1].asked, 0);
+    assert_int_equal(holders[2].asked, 0);
 }
 
-/* Metadata left by a former pool may say that a free buddy follows the arena's end. */
-static void does_not_join_what_lies_beyond_the_arena(void **unused)
+static void who_holds_less_is_never_asked(void **unused)
 {
     (void)unused;
-    for (uint32_t order = 0; order < FN_POOL_ORDERS; order++) {
-        fn_pool pool;
-        fn_pool_account account;
-        memset(metadata, (int)(0x80 | (order + 1)), sizeof(metadata));
-        memset(arena, 0, sizeof(arena));
-        fn_pool_init(&pool, arena, (size_t)128 << order, metadata);
-        assert_true(fn_pool_account_open(&pool, &account, 0, SIZE_MAX));
-        for (int round = 0; round < 2; round++) {
-            void *memory = fn_pool_alloc(&pool, &account, (size_t)128 << order);
-            assert_ptr_equal(memory, arena);
-            fn_pool_free(&pool, &account, memory);
-            assert_int_equal(fn_pool_free_bytes(&pool), (size_t)128 << order);
-            assert_int_equal(pool.orders_free, 1u << order);
+    fn_pool pool;
+    const fn_pool_shares shares = {.seats = 2};
+    open_pool(&pool, 65536, &shares, 2);
+    offer(&pool, 1, 8192);
+    assert_int_equal(take_all(&pool, 0, 4096, FN_POOL_USUAL), 28672);
+    assert_int_equal(holders[1].asked, 0);
+    /* Its own offer is another matter, also where the cap is what stands in the way. */
+    offer(&pool, 1, 8192);
+    holders[1].account.cap_bytes = 16384;
+    assert_non_null(take(&pool, 1, 16384, FN_POOL_USUAL));
+    assert_int_equal(holders[1].asked, 1);
+}
+
+/* Whoever asks for what nobody can have takes nothing from anybody. */
+static void an_impossible_wish_costs_nobody_anything(void **unused)
+{
+    (void)unused;
+    fn_pool pool;
+    const fn_pool_shares shares = {.seats = 2};
+    open_pool(&pool, 65536, &shares, 2);
+    offer(&pool, 0, 16384);
+    assert_null(take(&pool, 1, 65537, FN_POOL_FIRST));
+    assert_null(take(&pool, 1, SIZE_MAX, FN_POOL_FIRST));
+    assert_null(take(&pool, 1, 65536, FN_POOL_LUXURY));
+    assert_int_equal(holders[0].asked, 0);
+}
+
+/* However they grow, shrink and offer: the one that is asked holds at least half of the most. */
+static void the_size_classes_follow_what_is_held(void **unused)
+{
+    (void)unused;
+    enum { COUNT = 8 };
+    static void *blocks[COUNT][blocks_max];
+    uint32_t counts[COUNT] = {0};
+    fn_pool pool;
+    fn_rng rng;
+    fn_rng_init(&rng, 7);
+    const fn_pool_shares shares = {.seats = COUNT, .home_bytes = 1024};
+    open_pool(&pool, 1 << 20, &shares, COUNT);
+    for (int step = 0; step < 20000; step++) {
+        uint32_t who = (uint32_t)fn_rng_below(&rng, COUNT);
+        fn_pool_account *account = &holders[who].account;
+        if (fn_rng_chance(&rng, 550) && counts[who] < blocks_max) {
+            void *block =
+                fn_pool_alloc(&pool, account, (size_t)fn_rng_below(&rng, 3000), FN_POOL_LUXURY);
+            if (block != NULL)
+                blocks[who][counts[who]++] = block;
+        } else if (counts[who] > 0) {
+            fn_pool_free(&pool, account, blocks[who][--counts[who]]);
         }
+        if (fn_rng_chance(&rng, 300))
+            fn_pool_offer(&pool, account);
+        size_t most = 0;
+        for (uint32_t i = 0; i < COUNT; i++) {
+            bool offers = fn_list_linked(&holders[i].account.offer);
+            most = offers ? fn_max_size(most, fn_pool_common_bytes(&holders[i].account)) : most;
+            if (offers)
+                assert_true((pool.offered >> holders[i].account.offer_class & 1) != 0);
+        }
+        if (most > 0)
+            assert_in_range(most, (size_t)1 << fn_bits_highest(pool.offered),
+                            ((size_t)2 << fn_bits_highest(pool.offered)) - 1);
     }
-}
-
-static size_t touched_pages(uint8_t untouched)
-{
-    size_t pages = 0;
-    for (size_t page = 0; page < arena_bytes_max / page_bytes; page++) {
-        const uint8_t *at = arena + page * page_bytes;
-        pages += *at != untouched || memcmp(at, at + 1, page_bytes - 1) != 0;
-    }
-    return pages;
-}
-
-/* Resident memory: what was never handed out, nor split off
- * something that was, is never written. */
-static void does_not_touch_what_it_did_not_hand_out(void **unused)
-{
-    (void)unused;
-    fn_pool pool;
-    fn_pool_account account;
-    memset(arena, 0xa5, sizeof(arena));
-    fresh_pool(&pool, arena_bytes_max);
-    assert_true(fn_pool_account_open(&pool, &account, 0, SIZE_MAX));
-    assert_int_equal(touched_pages(0xa5), 0);
-    void *blocks[8];
-    for (size_t i = 0; i < FN_ARRAY_COUNT(blocks); i++)
-        blocks[i] = fn_pool_alloc(&pool, &account, 128);
-    assert_in_range(touched_pages(0xa5), 1, FN_POOL_ORDERS);
-    for (size_t i = 0; i < FN_ARRAY_COUNT(blocks); i++)
-        fn_pool_free(&pool, &account, blocks[i]);
-    assert_in_range(touched_pages(0xa5), 1, FN_POOL_ORDERS);
-    size_t metadata_touched = 0;
-    for (size_t i = 0; i < sizeof(metadata); i++)
-        metadata_touched += metadata[i] != 0xff;
-    assert_int_equal(metadata_touched, FN_POOL_BLOCK_BYTES_MAX / FN_POOL_BLOCK_BYTES_MIN);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agrees_with_the_model_on_arenas_of_many_sizes),
-        cmocka_unit_test(joins_buddies_in_every_order_of_freeing),
-        cmocka_unit_test(charges_whole_blocks),
-        cmocka_unit_test(a_greedy_account_leaves_the_floors_of_others),
-        cmocka_unit_test(promises_no_more_than_there_is),
-        cmocka_unit_test(does_not_join_what_lies_beyond_the_arena),
-        cmocka_unit_test(does_not_touch_what_it_did_not_hand_out),
+        cmocka_unit_test(one_alone_gets_half_of_what_is_common),
+        cmocka_unit_test(a_home_is_there_in_one_piece_whatever_the_others_do),
+        cmocka_unit_test(there_is_a_seat_for_everybody_and_for_nobody_else),
+        cmocka_unit_test(what_comes_first_gets_the_last_room_and_all_of_the_home),
+        cmocka_unit_test(the_largest_holder_gives_back_first),
+        cmocka_unit_test(who_holds_less_is_never_asked),
+        cmocka_unit_test(an_impossible_wish_costs_nobody_anything),
+        cmocka_unit_test(the_size_classes_follow_what_is_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@ enum { PACKETS_BEFORE = 16 };
 
 static fn_keystream *make(fn_conn *conn)
 {
-    fn_keystream *keystream = fn_store_alloc(&conn->store, sizeof *keystream);
+    fn_keystream *keystream = fn_store_alloc_as(&conn->store, sizeof *keystream, FN_POOL_LUXURY);
     if (keystream != NULL)
         fn_keystream_init(keystream);
     return keystream;

@@ -74,19 +74,20 @@ void fn_channels_init(fn_channels *channels, void *memory, const FastNetChannelC
     find_levels(channels);
 }
 
-void fn_channels_free(fn_channels *channels, fn_store *store)
+void fn_channels_free(fn_channels *channels, fn_store *store, fn_unfinished *unfinished)
 {
     for (uint32_t i = 0; i < channels->count; i++) {
         fn_send_queue_free(&channels->items[i].send, store);
-        fn_receive_queue_free(&channels->items[i].receive, store);
+        fn_receive_queue_free(&channels->items[i].receive, store, unfinished);
     }
 }
 
-void fn_channels_abandon(fn_channels *channels, fn_store *store, fn_send_outcome *outcome)
+void fn_channels_abandon(fn_channels *channels, fn_store *store, fn_unfinished *unfinished,
+                         fn_send_outcome *outcome)
 {
     for (uint32_t i = 0; i < channels->count; i++) {
         fn_send_queue_abandon(&channels->items[i].send, store, outcome);
-        fn_receive_queue_free(&channels->items[i].receive, store);
+        fn_receive_queue_free(&channels->items[i].receive, store, unfinished);
     }
     memset(channels->busy, 0, sizeof channels->busy);
     channels->partials = false;
@@ -356,6 +357,15 @@ uint32_t fn_channels_expire_partials(fn_channels *channels, fn_store *store, uin
     }
     channels->partials = any;
     return expired;
+}
+
+uint32_t fn_channels_drop_partials(fn_channels *channels, fn_store *store)
+{
+    uint32_t dropped = 0;
+    for (uint32_t i = 0; channels->partials && i < channels->count; i++)
+        dropped += fn_receive_queue_drop_partials(&channels->items[i].receive, store);
+    channels->partials = false;
+    return dropped;
 }
 
 uint64_t fn_channels_deadline(const fn_channels *channels)

@@ -76,10 +76,11 @@ size_t fn_channels_bytes(uint32_t application_count);
 /* memory: borrowed, fn_channels_bytes(), aligned to 8. */
 void fn_channels_init(fn_channels *channels, void *memory, const FastNetChannelConfig *configs,
                       uint32_t application_count);
-void fn_channels_free(fn_channels *channels, fn_store *store);
+void fn_channels_free(fn_channels *channels, fn_store *store, fn_unfinished *unfinished);
 
 /* The session ends: all that waits to be sent, acknowledged or completed goes, tags become LOST. */
-void fn_channels_abandon(fn_channels *channels, fn_store *store, fn_send_outcome *outcome);
+void fn_channels_abandon(fn_channels *channels, fn_store *store, fn_unfinished *unfinished,
+                         fn_send_outcome *outcome);
 
 /* NULL when there is no such channel. */
 fn_channel *fn_channels_find(const fn_channels *channels, uint8_t number);
@@ -118,6 +119,9 @@ void fn_channels_expire(fn_channels *channels, fn_store *store, uint64_t now_ns,
 
 /* Partial messages likewise; returns how many. Due at fn_channels_deadline(). */
 uint32_t fn_channels_expire_partials(fn_channels *channels, fn_store *store, uint64_t now_ns);
+
+/* Likewise, however young. */
+uint32_t fn_channels_drop_partials(fn_channels *channels, fn_store *store);
 
 /* When a partial message expires; FN_NEVER. */
 uint64_t fn_channels_deadline(const fn_channels *channels);

@@ -38,7 +38,9 @@ static void open_stand(stand *all, const FastNetChannelConfig *configs, uint32_t
 
 static void close_stand(stand *all)
 {
-    fn_channels_free(&all->channels, &all->memory.store);
+    fn_unfinished unfinished;
+    fn_unfinished_init(&unfinished);
+    fn_channels_free(&all->channels, &all->memory.store, &unfinished);
     test_store_close(&all->memory);
 }
 

@@ -40,7 +40,7 @@ static void keep_what_was_said(fn_conn *conn)
 static void let_go(fn_conn *conn)
 {
     fn_send_outcome outcome = fn_conn_outcome(conn);
-    fn_channels_abandon(&conn->channels, &conn->store, &outcome);
+    fn_channels_abandon(&conn->channels, &conn->store, &conn->owed.unfinished, &outcome);
     fn_sent_free(&conn->sent, &conn->store);
     fn_ahead_free(conn);
     if (conn->muted)

@@ -274,7 +274,7 @@ static void every_code_is_told_as_the_protocol_says(void **state)
     static const int32_t results[] = {
         FASTNET_ERR_CLOSED,   FASTNET_ERR_CLOSED,   FASTNET_ERR_PROTOCOL, FASTNET_ERR_PROTOCOL,
         FASTNET_ERR_PROTOCOL, FASTNET_ERR_PROTOCOL, FASTNET_ERR_PROTOCOL, FASTNET_ERR_PROTOCOL,
-        FASTNET_ERR_LIMIT,    FASTNET_ERR_PROTOCOL, FASTNET_ERR_PROTOCOL};
+        FASTNET_ERR_LIMIT,    FASTNET_ERR_PROTOCOL, FASTNET_ERR_TIMEOUT,  FASTNET_ERR_PROTOCOL};
     for (uint8_t code = 0; code < FN_ARRAY_COUNT(results); code++)
         for (uint8_t origin = 0; origin < 2; origin++) {
             counts all;
@@ -339,6 +339,7 @@ static void feign_rtt(conn_link *link, uint64_t late_ns)
     static uint8_t buffer[PAIR_DATAGRAM_BYTES];
     fn_conn *server = end_of(link, PAIR_SERVER);
     uint64_t number = server->sent.next;
+    server->config.limits.idle_timeout_ms = 0; /* core/owed would close it after that */
     fn_conn_send(server, 0, "x", 1, NULL);
     link_transmit(link, PAIR_SERVER);
     while (server->sent.next > number && fn_sent_at(&server->sent, number)->state != FN_SENT_OUT)

@@ -12,9 +12,15 @@ static_assert(sizeof(struct fn_conn) + 4096 / 8 + 5 * sizeof(fn_channel) <=
 static_assert((int)FN_SENT_PATHS == FN_CONN_PATHS_MAX, "one count for each path");
 
 enum {
-    SKIPPED_ONE_IN = 256, /* numbers, on average: packet_out.c */
-    RIDING_BYTES = 64,    /* frames that go before a message: ACK, PING, WINDOW */
+    SKIP_PACKETS_MAX = 512, /* between numbers never sent, half of it on average: RFC 9000 §21.4 */
+    SKIPPED_ONE_IN = SKIP_PACKETS_MAX / 2,
+    RIDING_BYTES = 64, /* frames that go before a message: ACK, PING, WINDOW */
 };
+
+uint32_t fn_conn_draw_skip(const fn_conn *conn)
+{
+    return fn_random_below(conn->shared.random, SKIP_PACKETS_MAX);
+}
 
 static size_t replay_offset(void)
 {
@@ -51,6 +57,7 @@ static void init_parts(fn_conn *conn, uint8_t *memory, uint64_t now_ns)
     fn_rate_floor_init(&conn->rate_floor, config->rate_floor_bytes_per_s, now_ns);
     fn_list_init(&conn->ready);
     fn_list_init(&conn->notices);
+    fn_owed_init(conn);
     conn->loss.largest_acked = FN_SEQ_NONE;
     conn->loss.loss_at_ns = FN_NEVER;
     conn->loss.first_rtt_ns = FN_NEVER;
@@ -59,6 +66,13 @@ static void init_parts(fn_conn *conn, uint8_t *memory, uint64_t now_ns)
     conn->active = FN_CONN_PATH_UNKNOWN;
     conn->skip_in = fn_conn_draw_skip(conn);
     conn->config.stream_after_ns = fn_add_saturating(now_ns, config->stream_after_ns);
+}
+
+/* Memory is short, and nobody holds more of it: what may be lost goes first. */
+static void give_back(fn_pool_account *account)
+{
+    fn_conn *conn = FN_CONTAINER_OF(account, fn_conn, store.account);
+    conn->counters.dropped_messages += fn_channels_drop_partials(&conn->channels, &conn->store);
 }
 
 fn_conn *fn_conn_create(void *memory, const fn_conn_config *config, const fn_conn_shared *shared,
@@ -73,8 +87,8 @@ fn_conn *fn_conn_create(void *memory, const fn_conn_config *config, const fn_con
         fn_congestion_find(config->congestion != NULL ? config->congestion : "cubic");
     if (conn->congestion == NULL)
         return NULL;
-    if (!fn_pool_account_open(shared->pool, &conn->store.account, config->memory_floor_bytes,
-                              config->memory_cap_bytes))
+    if (!fn_pool_account_open(shared->pool, &conn->store.account, config->memory_cap_bytes,
+                              give_back))
         return NULL;
     init_parts(conn, memory, now_ns);
     conn->config.send_secret = NULL;
@@ -93,7 +107,7 @@ void fn_conn_destroy(fn_conn *conn)
         fn_store_free(&conn->store, FN_CONTAINER_OF(node, fn_inbound, link));
     fn_report_drop_notices(conn);
     fn_ahead_free(conn);
-    fn_channels_free(&conn->channels, &conn->store);
+    fn_channels_free(&conn->channels, &conn->store, &conn->owed.unfinished);
     fn_sent_free(&conn->sent, &conn->store);
     fn_pool_account_close(conn->store.pool, &conn->store.account);
     fn_send_keys_wipe(&conn->send_keys);

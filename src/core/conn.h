@@ -83,7 +83,6 @@ typedef struct fn_conn_config {
     uint64_t stream_after_ns;     /* client: unconnected over UDP so long, it wants a
                                  stream; FN_NEVER = never */
     uint64_t connect_deadline_ns; /* absolute: CONNECTED by then, or CLOSED with ERR_TIMEOUT */
-    size_t memory_floor_bytes;    /* of the pool, guaranteed to this connection */
     size_t memory_cap_bytes;      /* of the pool, at most */
     const char *congestion;       /* "cubic"; NULL = that */
 } fn_conn_config;
@@ -96,7 +95,7 @@ size_t fn_conn_bytes(const fn_conn_config *config, const fn_conn_shared *shared)
  * once, a server waits for the first datagram.
  *
  * Owner:   memory is the caller's, fn_conn_bytes() long, until after fn_conn_destroy().
- * Returns: NULL when the pool cannot promise the floor, or there is no such congestion control.
+ * Returns: NULL when all seats of the pool are taken, or there is no such congestion control.
  */
 fn_conn *fn_conn_create(void *memory, const fn_conn_config *config, const fn_conn_shared *shared,
                         uint64_t now_ns);

@@ -7,6 +7,7 @@
  *   loss         acknowledgements, loss, probe timeouts
  *   useless_path one that does not carry 1200 bytes, bursts or anything
  *   timers       deadlines
+ *   owed         what a peer that is heard does not give us
  *   report       what the owner is told
  *   closing      how it ends
  *   conn         creation, the application's calls
@@ -43,7 +44,9 @@
     X(ACKNOWLEDGEMENT, 6, PROTOCOL, "acknowledged what was never sent") \
     X(KEY_UPDATE, 7, PROTOCOL, "key update too early")                  \
     X(AEAD_LIMIT, 8, LIMIT, "too many forged datagrams")                \
-    X(LIMIT, 9, PROTOCOL, "message id beyond the window")
+    X(LIMIT, 9, PROTOCOL, "message id beyond the window")               \
+    X(STALLED, 10, TIMEOUT,                                             \
+      "acknowledged nothing, or left a message unfinished, for the idle timeout")
 
 typedef enum fn_close_code {
 #define X(name, value, result, text) FN_CLOSE_##name = (value),
@@ -79,6 +82,17 @@ typedef struct fn_closing {
     char text[FN_CONN_TEXT_BYTES + 1];
 } fn_closing;
 
+/* What a peer that is heard keeps from us, and holds our memory with. */
+typedef struct fn_owed {
+    fn_unfinished unfinished;
+    uint64_t overdue_ns;   /* since then the first of these is known to be late; FN_NEVER */
+    uint64_t ack_ns;       /* first ack-eliciting packet since one was acknowledged; FN_NEVER */
+    uint64_t first_ask_ns; /* of the lone pings since ack_ns */
+    uint64_t last_ask_ns;
+    uint32_t asks; /* so many were sent */
+    bool ask_due;  /* the next packet is a lone ping */
+} fn_owed;
+
 struct fn_conn {
     fn_conn_config config; /* its secrets pointers are NULL */
     fn_conn_shared shared;
@@ -100,6 +114,7 @@ struct fn_conn {
     fn_counters counters;
     fn_recent recent;
     fn_closing closing;
+    fn_owed owed;
     fn_list ready;         /* fn_inbound: whole, waiting for room among the events */
     fn_list notices;       /* fn_outbound: tagged, finished, likewise */
     uint64_t pace_at_ns;   /* transmit was held back until then; FN_NEVER */
@@ -184,11 +199,6 @@ void fn_loss_abandon_refused(fn_conn *conn, uint8_t path, size_t bytes, uint64_t
 /* All that left on a path that is gone counts as lost. */
 void fn_loss_abandon_path(fn_conn *conn, uint8_t path, uint64_t now_ns);
 
-/* --- packet_out.c --- */
-
-/* After how many packets a number is skipped. */
-uint32_t fn_conn_draw_skip(const fn_conn *conn);
-
 /* --- report.c --- */
 
 void fn_report_message(fn_conn *conn, uint64_t now_ns, fn_receive_queue *queue,
@@ -235,6 +245,19 @@ void fn_stream_path_tick(fn_conn *conn, uint64_t now_ns);
 /* A packet came on a stream that is not in use: the server follows its client there. */
 bool fn_stream_path_follows(fn_conn *conn, uint8_t path, uint64_t now_ns);
 
+/* --- owed.c --- */
+
+void fn_owed_init(fn_conn *conn);
+/* A packet that asks for an acknowledgement left; one that did was acknowledged. */
+void fn_owed_on_sent(fn_conn *conn, uint64_t now_ns);
+void fn_owed_on_acked(fn_conn *conn);
+/* The packet being written shall hold nothing but a ping and what is acknowledged: whoever has no
+ * memory for messages can still answer that. Says so once. */
+bool fn_owed_asks(fn_conn *conn, uint64_t now_ns);
+/* True: close it, it keeps too much for too long. */
+bool fn_owed_tick(fn_conn *conn, uint64_t now_ns);
+uint64_t fn_owed_deadline(const fn_conn *conn);
+
 /* --- ahead.c --- */
 
 /* Gives the prepared keystream back when the connection has been quiet
@@ -256,6 +279,8 @@ uint64_t fn_closing_deadline(const fn_conn *conn);
 
 /* --- conn.c --- */
 
+/* After how many packets a number is skipped. */
+uint32_t fn_conn_draw_skip(const fn_conn *conn);
 /* Puts a path into use: the session is connected by the first one. */
 void fn_conn_on_validated(fn_conn *conn, uint8_t path, uint64_t now_ns);
 /* Opens a candidate in a free place, or in that of the oldest one

@@ -18,7 +18,9 @@ static bool grow(fn_id_ring *ring, fn_store *store, uint64_t needed)
     uint64_t capacity = ring->capacity == 0 ? CAPACITY_MIN : ring->capacity;
     while (capacity < needed)
         capacity *= 2;
-    uintptr_t *words = fn_store_alloc(store, (size_t)capacity * sizeof *words);
+    /* Without any ring nothing goes on at all. */
+    fn_pool_claim claim = needed <= CAPACITY_MIN ? FN_POOL_FIRST : FN_POOL_USUAL;
+    uintptr_t *words = fn_store_alloc_as(store, (size_t)capacity * sizeof *words, claim);
     if (words == NULL)
         return false;
     memset(words, 0, (size_t)capacity * sizeof *words);

@@ -297,6 +297,7 @@ bool fn_loss_on_ack(fn_conn *conn, const fn_ack_frame *ack, uint64_t now_ns)
         conn->loss.largest_acked = outcome.largest;
     sample_rtt(conn, ack, &outcome, now_ns);
     if (outcome.any_eliciting) {
+        fn_owed_on_acked(conn);
         conn->loss.backoff = 0;
         conn->loss.probes_due = 0;
         conn->loss.unanswered_ns = FN_NEVER;

@@ -78,11 +78,14 @@ static void on_message(fn_conn *conn, packet_in *packet, const fn_message_frame 
     fn_receive_context context = {.store = &conn->store,
                                   .flow = &conn->flow,
                                   .now_ns = packet->now_ns,
+                                  .unfinished = &conn->owed.unfinished,
                                   .message_window = conn->config.limits.receive_message_window,
                                   .direct = fn_report_direct(conn)};
     fn_inbound *whole;
     fn_receive_outcome outcome = fn_receive_queue_frame(&channel->receive, &context, frame, &whole);
     fn_channels_received(&conn->channels, channel);
+    if (!fn_list_empty(&channel->receive.partials))
+        fn_pool_offer(conn->store.pool, &conn->store.account);
     on_outcome(conn, packet, frame, channel, outcome, whole);
 }
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 enum {
-    SKIP_PACKETS_MAX = 512, /* between numbers never sent, half of it on average: RFC 9000 §21.4 */
     ACKS_ONLY_MAX = 32,     /* then one asks for an ack, so that old ranges can be forgotten */
     CLOSES = 3,             /* said while nobody acknowledges one */
     SMALL_BYTES = 256,      /* of the probe that has to pass everywhere */
@@ -28,6 +27,7 @@ typedef struct packet_out {
     bool has_messages;
     bool has_ack;
     bool repeats; /* something in it was sent before */
+    bool lone;    /* a question of core/owed.c */
 } packet_out;
 
 /* --- begin, note, finish --- */
@@ -97,6 +97,7 @@ static void account(packet_out *packet, size_t bytes)
     if (record->arms)
         conn->loss.armed_ns = packet->now_ns;
     fn_idle_on_sent(&conn->idle, packet->now_ns);
+    fn_owed_on_sent(conn, packet->now_ns);
     conn->loss.unanswered_ns = fn_min_u64(conn->loss.unanswered_ns, packet->now_ns);
     if (record->counted) {
         fn_congestion_on_sent(&packet->path->congestion, bytes, packet->now_ns);
@@ -104,11 +105,6 @@ static void account(packet_out *packet, size_t bytes)
     }
     if (conn->rate_capped)
         fn_bucket_take(&conn->rate_max, bytes, packet->now_ns);
-}
-
-uint32_t fn_conn_draw_skip(const fn_conn *conn)
-{
-    return fn_random_below(conn->shared.random, SKIP_PACKETS_MAX);
 }
 
 static void skip_number(fn_conn *conn)
@@ -160,7 +156,7 @@ static void commit_ack(packet_out *packet)
     fn_ack_sent(&conn->acks);
 }
 
-static void write_ping(packet_out *packet)
+static void write_ping(packet_out *packet, bool arms)
 {
     fn_conn *conn = packet->conn;
     if (fn_writer_left(&packet->writer) < FN_FRAME_PING_BYTES)
@@ -168,7 +164,7 @@ static void write_ping(packet_out *packet)
     fn_frame_write_ping(&packet->writer, packet->now_ns);
     conn->ping_due = false;
     conn->clock_at_ns = packet->now_ns + CLOCK_PING_NS;
-    asks_for_ack(packet, true);
+    asks_for_ack(packet, arms);
 }
 
 static void write_credit(packet_out *packet, fn_frame_type type, uint64_t credit)
@@ -300,7 +296,7 @@ static void charge(packet_out *packet)
 static bool wants_control(const fn_conn *conn, uint64_t now_ns)
 {
     return fn_ack_is_due(&conn->acks, now_ns) || conn->ping_due || conn->flow.announce ||
-           conn->flow.say_blocked || conn->loss.probes_due > 0;
+           conn->flow.say_blocked || conn->loss.probes_due > 0 || conn->owed.ask_due;
 }
 
 static bool has_queued(const fn_conn *conn)
@@ -331,17 +327,20 @@ static void write_data(packet_out *packet, fn_permission may)
     fn_conn *conn = packet->conn;
     if (fn_ack_rides(&conn->acks, packet->now_ns))
         write_ack(packet);
-    if (conn->ping_due)
-        write_ping(packet);
+    packet->lone = fn_owed_asks(conn, packet->now_ns);
+    if (conn->ping_due || packet->lone)
+        write_ping(packet, !packet->lone); /* what goes again must not wait for a question */
+    if (packet->lone)
+        return;
     write_flow(packet);
     if (may != FN_MAY_SEND_NOTHING)
         write_messages(packet, may == FN_MAY_SEND_REAL_TIME);
     write_flow(packet); /* BLOCKED, when the messages ran into the end of their credit */
     bool something = packet->record->eliciting;
     if (something && packet->now_ns >= conn->clock_at_ns)
-        write_ping(packet);
+        write_ping(packet, true);
     if (!something && packet->has_ack && conn->acks_only >= ACKS_ONLY_MAX)
-        write_ping(packet);
+        write_ping(packet, true);
 }
 
 static size_t data_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t capacity)
@@ -370,7 +369,7 @@ static size_t data_packet(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t c
     /* Where bursts vanish, what is to get through leaves by itself. */
     packet.record->alone |=
         conn->loss.probes_due > 0 || (packet.repeats && path->hole.burst_lost > 0);
-    if (conn->loss.probes_due > 0 && packet.record->eliciting)
+    if (conn->loss.probes_due > 0 && packet.record->eliciting && !packet.lone)
         conn->loss.probes_due--;
     return finish(&packet);
 }
@@ -464,7 +463,7 @@ static size_t mtu_probe(fn_conn *conn, uint64_t now_ns, uint8_t *out, size_t cap
     packet_out packet;
     if (!begin(&packet, conn, conn->active, now_ns, out, size))
         return 0;
-    write_ping(&packet);
+    write_ping(&packet, true);
     pad(&packet, size);
     packet.record->arms = false; /* its loss is told by what is sent after it */
     packet.record->counted = true;

@@ -395,9 +395,10 @@ static void s7_the_largest_message_that_may_be_agreed_arrives(void **state)
         free(end->arena);
         free(end->metadata);
         end->arena = malloc(64 << 20);
-        end->metadata = malloc(fn_pool_metadata_bytes(64 << 20));
-        fn_pool_init(&end->pool, end->arena, 64 << 20, end->metadata);
-        assert_true(fn_pool_account_open(&end->pool, &end->conn->store.account, 4096, 40 << 20));
+        const fn_pool_shares shares = {.seats = 1};
+        end->metadata = malloc(fn_pool_metadata_bytes(64 << 20, shares.seats));
+        fn_pool_init(&end->pool, end->arena, 64 << 20, end->metadata, &shares);
+        assert_true(fn_pool_account_open(&end->pool, &end->conn->store.account, 40 << 20, NULL));
     }
     link_run(&link, FN_NS_PER_S);
     assert_int_equal(fn_conn_send(link.pair.sides[PAIR_CLIENT].conn, 0, whole, sizeof whole, NULL),

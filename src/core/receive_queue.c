@@ -36,13 +36,23 @@ static bool is_complete(const fn_inbound *message)
     return message->received_units == message->units;
 }
 
+static size_t bitmap_bytes(uint32_t units)
+{
+    return FN_BITSET_WORDS(units) * sizeof(uint64_t);
+}
+
+size_t fn_inbound_bytes(uint32_t message_bytes)
+{
+    return sizeof(fn_inbound) + bitmap_bytes(fn_unit_count(message_bytes)) + message_bytes;
+}
+
 static fn_inbound *make(const fn_receive_queue *queue, const fn_receive_context *context,
                         const fn_message_frame *frame)
 {
     uint32_t units = fn_unit_count(frame->total_bytes);
-    size_t bitmap_bytes = FN_BITSET_WORDS(units) * sizeof(uint64_t);
-    fn_inbound *message =
-        fn_store_alloc(context->store, sizeof *message + bitmap_bytes + frame->total_bytes);
+    bool next = is_reliable(queue) && frame->id == queue->ring.base;
+    fn_inbound *message = fn_store_alloc_as(context->store, fn_inbound_bytes(frame->total_bytes),
+                                            next ? FN_POOL_FIRST : FN_POOL_USUAL);
     if (message == NULL)
         return NULL;
     *message = (fn_inbound){.id = frame->id,
@@ -50,7 +60,7 @@ static fn_inbound *make(const fn_receive_queue *queue, const fn_receive_context 
                             .bytes = frame->total_bytes,
                             .units = units,
                             .channel = queue->channel};
-    memset(message->words, 0, bitmap_bytes);
+    memset(message->words, 0, bitmap_bytes(units));
     return message;
 }
 
@@ -68,20 +78,38 @@ static void fill(fn_inbound *message, const fn_message_frame *frame)
                frame->bytes);
 }
 
+/* --- unfinished --- */
+
+static void stop_waiting(fn_unfinished *unfinished, fn_inbound *message)
+{
+    if (!fn_list_linked(&message->link))
+        return;
+    fn_list_remove(&message->link);
+    unfinished->count--;
+}
+
+void fn_unfinished_wait(fn_unfinished *unfinished, fn_inbound *message, uint64_t now_ns)
+{
+    stop_waiting(unfinished, message);
+    message->since_ns = now_ns;
+    message->units_before = unfinished->units;
+    fn_list_push_back(&unfinished->list, &message->link);
+    unfinished->count++;
+}
+
 /* --- reliable --- */
 
-void fn_receive_queue_free(fn_receive_queue *queue, fn_store *store)
+void fn_receive_queue_free(fn_receive_queue *queue, fn_store *store, fn_unfinished *unfinished)
 {
     for (uint64_t id = queue->ring.base; id < queue->ring.base + queue->ring.count; id++) {
         uintptr_t word = *fn_id_ring_at(&queue->ring, id);
-        if (word != DONE)
-            fn_store_free(store, (void *)word);
+        if (word == 0 || word == DONE)
+            continue;
+        stop_waiting(unfinished, (fn_inbound *)word);
+        fn_store_free(store, (void *)word);
     }
     fn_id_ring_free(&queue->ring, store);
-    fn_list_node *node;
-    while ((node = fn_list_pop_front(&queue->partials)) != NULL)
-        fn_store_free(store, FN_CONTAINER_OF(node, fn_inbound, link));
-    queue->partial_count = 0;
+    fn_receive_queue_drop_partials(queue, store);
 }
 
 static void skip_done(fn_receive_queue *queue, fn_store *store)
@@ -140,6 +168,20 @@ static fn_receive_outcome complete(fn_receive_queue *queue, const fn_receive_con
     return *whole != NULL ? FN_RECEIVE_WHOLE : FN_RECEIVE_NOTHING;
 }
 
+/* Only what is new counts: the same fragment again does not keep a message waiting. */
+static void note_progress(const fn_receive_context *context, fn_inbound *message,
+                          uint32_t units_before)
+{
+    if (message->received_units == units_before)
+        return;
+    if (units_before > 0)
+        context->unfinished->units += message->received_units - units_before;
+    if (is_complete(message))
+        stop_waiting(context->unfinished, message);
+    else
+        fn_unfinished_wait(context->unfinished, message, context->now_ns);
+}
+
 /* Also a message of several units may have come in one frame. */
 static bool is_whole(const fn_message_frame *frame)
 {
@@ -169,7 +211,9 @@ static fn_receive_outcome reliable_frame(fn_receive_queue *queue, const fn_recei
         return FN_RECEIVE_BAD_MESSAGE;
     if (is_complete(message))
         return FN_RECEIVE_NOTHING;
+    uint32_t units_before = message->received_units;
     fill(message, frame);
+    note_progress(context, message, units_before);
     return is_complete(message) ? complete(queue, context, message, whole) : FN_RECEIVE_NOTHING;
 }
 
@@ -274,6 +318,16 @@ uint32_t fn_receive_queue_expire(fn_receive_queue *queue, fn_store *store, uint6
                      FN_CONTAINER_OF(fn_list_front(&queue->partials), fn_inbound, link));
         count++;
     }
+    return count;
+}
+
+uint32_t fn_receive_queue_drop_partials(fn_receive_queue *queue, fn_store *store)
+{
+    uint32_t count = queue->partial_count;
+    fn_list_node *node;
+    while ((node = fn_list_pop_front(&queue->partials)) != NULL)
+        fn_store_free(store, FN_CONTAINER_OF(node, fn_inbound, link));
+    queue->partial_count = 0;
     return count;
 }
 

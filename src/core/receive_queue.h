@@ -2,9 +2,10 @@
  * receive_queue.h: one channel's incoming messages: puts fragments together, finds out what is new,
  * whole and next in order (PROTOCOL.md section 7).
  *
- * A whole message that can be delivered at once is not copied: its outcome is DIRECT.
- * All else lies in a block of the pool, reserved whole when its first fragment
- * arrives, so what has begun can be finished.
+ * A whole message that can be delivered at once is not copied: its outcome is DIRECT. All else lies
+ * in a block of the pool, reserved whole when its first fragment arrives, so what has begun can be
+ * finished. The reliable message that is next is asked for before all others (FN_POOL_FIRST): what
+ * came early lies in the pool until that one is there.
  */
 #ifndef FN_CORE_RECEIVE_QUEUE_H
 #define FN_CORE_RECEIVE_QUEUE_H
@@ -22,14 +23,22 @@
 #define FN_PARTIALS_MAX       8
 #define FN_PARTIAL_TIMEOUT_NS (2 * FN_NS_PER_S)
 
+/* Reliable messages that were begun and are not whole, of all queues of a connection. */
+typedef struct fn_unfinished {
+    fn_list list; /* of fn_inbound: the one that waits longest is first */
+    uint32_t count;
+    uint32_t units; /* that ever came for one of them, after its first frame; wraps */
+} fn_unfinished;
+
 typedef struct fn_inbound {
-    fn_list_node link; /* among the partials of its queue, or among what is ready */
+    fn_list_node link; /* among the partials of its queue, the unfinished, or what is ready */
     uint64_t id;
-    uint64_t since_ns; /* first fragment */
+    uint64_t since_ns; /* unreliable: first fragment; reliable: the newest that brought something */
     uint32_t bytes;
     uint32_t units;
     uint32_t received_units;
-    uint32_t charge; /* flow-control cost, 0 when unreliable */
+    uint32_t charge;       /* flow-control cost, 0 when unreliable */
+    uint32_t units_before; /* reliable: fn_unfinished.units at since_ns */
     uint8_t channel;
     uint64_t words[]; /* received units; then the payload */
 } fn_inbound;
@@ -62,12 +71,29 @@ typedef struct fn_receive_context {
     fn_store *store;
     fn_flow *flow;
     uint64_t now_ns;
+    fn_unfinished *unfinished;
     uint32_t message_window;
     bool direct; /* the payload may stay in the datagram */
 } fn_receive_context;
 
+static inline void fn_unfinished_init(fn_unfinished *unfinished)
+{
+    *unfinished = (fn_unfinished){.count = 0};
+    fn_list_init(&unfinished->list);
+}
+
+/* The one that waits longest; NULL when there is none. */
+static inline fn_inbound *fn_unfinished_first(const fn_unfinished *unfinished)
+{
+    fn_list_node *node = fn_list_front(&unfinished->list);
+    return node != NULL ? FN_CONTAINER_OF(node, fn_inbound, link) : NULL;
+}
+
+/* It begins to wait, or waits from now on only. */
+void fn_unfinished_wait(fn_unfinished *unfinished, fn_inbound *message, uint64_t now_ns);
+
 void fn_receive_queue_init(fn_receive_queue *queue, uint8_t channel, uint8_t mode);
-void fn_receive_queue_free(fn_receive_queue *queue, fn_store *store);
+void fn_receive_queue_free(fn_receive_queue *queue, fn_store *store, fn_unfinished *unfinished);
 
 /* One MESSAGE frame of this channel; its length was checked against the agreed maximum. */
 fn_receive_outcome fn_receive_queue_frame(fn_receive_queue *queue,
@@ -80,9 +106,15 @@ fn_inbound *fn_receive_queue_next_ready(fn_receive_queue *queue, fn_store *store
 /* Unreliable: drops partial messages that are too old; returns how many. */
 uint32_t fn_receive_queue_expire(fn_receive_queue *queue, fn_store *store, uint64_t now_ns);
 
+/* Unreliable: drops all partial messages; returns how many. */
+uint32_t fn_receive_queue_drop_partials(fn_receive_queue *queue, fn_store *store);
+
 /* When expire has something to do; FN_NEVER. */
 uint64_t fn_receive_queue_deadline(const fn_receive_queue *queue);
 
 const uint8_t *fn_inbound_payload(const fn_inbound *message);
+
+/* What one message of that length asks of the pool while it waits. */
+size_t fn_inbound_bytes(uint32_t message_bytes);
 
 #endif

@@ -17,6 +17,7 @@ typedef struct stand {
     fn_flow flow;
     fn_receive_queue queue;
     fn_receive_context context;
+    fn_unfinished unfinished;
     uint32_t delivered[MESSAGES];
     uint64_t last_id;
     bool disordered;
@@ -34,8 +35,10 @@ static void open_stand(stand *all, uint8_t mode, bool direct)
     test_store_open(&all->memory, STORE_BYTES);
     fn_flow_init(&all->flow, CREDIT, CREDIT);
     fn_receive_queue_init(&all->queue, 2, mode);
+    fn_unfinished_init(&all->unfinished);
     all->context = (fn_receive_context){.store = &all->memory.store,
                                         .flow = &all->flow,
+                                        .unfinished = &all->unfinished,
                                         .message_window = WINDOW,
                                         .direct = direct};
     all->last_id = UINT64_MAX;
@@ -43,7 +46,8 @@ static void open_stand(stand *all, uint8_t mode, bool direct)
 
 static void close_stand(stand *all)
 {
-    fn_receive_queue_free(&all->queue, &all->memory.store);
+    fn_receive_queue_free(&all->queue, &all->memory.store, &all->unfinished);
+    assert_int_equal(all->unfinished.count, 0);
     assert_int_equal(test_store_used(&all->memory), 0);
     test_store_close(&all->memory);
 }

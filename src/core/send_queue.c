@@ -40,11 +40,20 @@ static fn_outbound *message_at(const fn_send_queue *queue, uint64_t id)
     return word != NULL ? (fn_outbound *)*word : NULL;
 }
 
+static size_t bitmaps_bytes(uint32_t units)
+{
+    return 2 * FN_BITSET_WORDS(units) * sizeof(uint64_t);
+}
+
+size_t fn_outbound_bytes(uint32_t message_bytes)
+{
+    return sizeof(fn_outbound) + bitmaps_bytes(fn_unit_count(message_bytes)) + message_bytes;
+}
+
 static fn_outbound *make(fn_store *store, const void *data, uint32_t bytes, const fn_outbound *like)
 {
     uint32_t units = fn_unit_count(bytes);
-    size_t bitmap_bytes = 2 * FN_BITSET_WORDS(units) * sizeof(uint64_t);
-    fn_outbound *message = fn_store_alloc(store, sizeof *message + bitmap_bytes + bytes);
+    fn_outbound *message = fn_store_alloc(store, fn_outbound_bytes(bytes));
     if (message == NULL)
         return NULL;
     *message = (fn_outbound){.bytes = bytes,
@@ -53,9 +62,9 @@ static fn_outbound *make(fn_store *store, const void *data, uint32_t bytes, cons
                              .tagged = like->tagged,
                              .live_ns = like->live_ns,
                              .expires_ns = FN_NEVER};
-    memset(message->words, 0, bitmap_bytes);
+    memset(message->words, 0, bitmaps_bytes(units));
     if (bytes > 0)
-        memcpy((uint8_t *)message->words + bitmap_bytes, data, bytes);
+        memcpy((uint8_t *)message->words + bitmaps_bytes(units), data, bytes);
     return message;
 }
 

@@ -101,6 +101,9 @@ void fn_send_queue_on_lost(fn_send_queue *queue, fn_store *store, uint64_t id, u
 /* Units of a run that fit into `bytes` of payload; its byte count goes to *run_bytes. */
 uint32_t fn_send_run_fit(const fn_send_run *run, size_t bytes, uint32_t *run_bytes);
 
+/* What one message of that length asks of the pool until it needs no more attention. */
+size_t fn_outbound_bytes(uint32_t message_bytes);
+
 /* The payload of a unit. */
 const uint8_t *fn_outbound_payload(const fn_outbound *message, uint32_t first_unit);
 

@@ -43,7 +43,9 @@ void fn_sent_free(fn_sent *sent, fn_store *store)
 /* Moves the records into a ring of another size, where they fit. */
 static bool resize(fn_sent *sent, fn_store *store, uint32_t capacity)
 {
-    fn_sent_packet *records = fn_store_alloc(store, capacity * sizeof *records);
+    /* Without any ledger nothing can be sent, not even an acknowledgement. */
+    fn_pool_claim claim = capacity <= FN_SENT_RECORDS_MIN ? FN_POOL_FIRST : FN_POOL_USUAL;
+    fn_sent_packet *records = fn_store_alloc_as(store, capacity * sizeof *records, claim);
     if (records == NULL)
         return false;
     for (uint64_t number = sent->base; number < sent->next; number++)

@@ -15,9 +15,14 @@ typedef struct fn_store {
 } fn_store;
 
 /* NULL when the account's cap or the pool do not allow it: back-pressure. */
+static inline void *fn_store_alloc_as(fn_store *store, size_t bytes, fn_pool_claim claim)
+{
+    return fn_pool_alloc(store->pool, &store->account, bytes, claim);
+}
+
 static inline void *fn_store_alloc(fn_store *store, size_t bytes)
 {
-    return fn_pool_alloc(store->pool, &store->account, bytes);
+    return fn_store_alloc_as(store, bytes, FN_POOL_USUAL);
 }
 
 /* NULL is fine. */

@@ -73,7 +73,6 @@ static inline fn_conn_config pair_config(bool is_client, const uint8_t secrets[2
                             .key_update_ns = 3600 * FN_NS_PER_S,
                             .stream_after_ns = 1500 * FN_NS_PER_MS,
                             .connect_deadline_ns = 60 * FN_NS_PER_S,
-                            .memory_floor_bytes = 4096,
                             .memory_cap_bytes = 8 << 20};
 }
 
@@ -84,8 +83,9 @@ static inline void pair_side_open(pair_side *side, const fn_conn_config *config,
     memset(seed_bytes, seed, sizeof seed_bytes);
     fn_random_start(&side->random, seed_bytes);
     side->arena = malloc(PAIR_POOL_BYTES);
-    side->metadata = malloc(fn_pool_metadata_bytes(PAIR_POOL_BYTES));
-    fn_pool_init(&side->pool, side->arena, PAIR_POOL_BYTES, side->metadata);
+    const fn_pool_shares shares = {.seats = 1, .home_bytes = 4096};
+    side->metadata = malloc(fn_pool_metadata_bytes(PAIR_POOL_BYTES, shares.seats));
+    fn_pool_init(&side->pool, side->arena, PAIR_POOL_BYTES, side->metadata, &shares);
     side->event_memory = calloc(PAIR_EVENTS, sizeof(fn_event));
     fn_events_init(&side->events, side->event_memory, PAIR_EVENTS);
     fn_conn_shared shared = {.pool = &side->pool,

@@ -19,10 +19,11 @@ typedef struct test_store {
 static inline void test_store_open(test_store *test, size_t bytes)
 {
     test->arena = malloc(bytes);
-    test->metadata = malloc(fn_pool_metadata_bytes(bytes));
-    fn_pool_init(&test->pool, test->arena, bytes, test->metadata);
+    const fn_pool_shares shares = {.seats = 1};
+    test->metadata = malloc(fn_pool_metadata_bytes(bytes, shares.seats));
+    fn_pool_init(&test->pool, test->arena, bytes, test->metadata, &shares);
     test->store.pool = &test->pool;
-    bool opened = fn_pool_account_open(&test->pool, &test->store.account, 0, bytes);
+    bool opened = fn_pool_account_open(&test->pool, &test->store.account, bytes, NULL);
     assert(opened);
     (void)opened;
 }

@@ -13,7 +13,8 @@ static uint64_t transmit_deadline(const fn_conn *conn)
         at_ns = fn_min_u64(at_ns, fn_ack_deadline(&conn->acks));
         if (conn->state == FN_CONN_CONNECTED)
             at_ns = fn_min_u64(at_ns, fn_mtu_deadline(&conn->paths[conn->active].mtu));
-        if (conn->ping_due || conn->loss.probes_due > 0 || conn->flow.announce)
+        if (conn->ping_due || conn->loss.probes_due > 0 || conn->flow.announce ||
+            conn->owed.ask_due)
             at_ns = 0;
     }
     for (uint32_t i = 0; i < conn->paths_used; i++)
@@ -47,6 +48,7 @@ uint64_t fn_conn_deadline(const fn_conn *conn)
     at_ns = fn_min_u64(at_ns, idle_deadline(conn));
     at_ns = fn_min_u64(at_ns, conn->receive_keys.previous_until_ns);
     at_ns = fn_min_u64(at_ns, fn_channels_deadline(&conn->channels));
+    at_ns = fn_min_u64(at_ns, fn_owed_deadline(conn));
     at_ns = fn_min_u64(at_ns, fn_ahead_deadline(conn));
     at_ns = fn_min_u64(at_ns, fn_stream_path_deadline(conn));
     if (conn->state == FN_CONN_VALIDATING)
@@ -109,6 +111,8 @@ void fn_conn_tick(fn_conn *conn, uint64_t now_ns)
         check_paths(conn, now_ns);
         fn_loss_tick(conn, now_ns);
         fn_receive_keys_tick(&conn->receive_keys, now_ns);
+        if (fn_owed_tick(conn, now_ns))
+            fn_closing_violation(conn, now_ns, FN_CLOSE_STALLED);
         fn_ahead_tick(conn, now_ns);
         fn_stream_path_tick(conn, now_ns);
         fn_send_outcome outcome = fn_conn_outcome(conn);

@@ -71,7 +71,6 @@ static void deadlines_are_never_in_the_past(void **state)
         fn_conn_config client = pair_config(true, pair_secrets);
         fn_conn_config server = pair_config(false, pair_secrets);
         client.key_update_packets = server.key_update_packets = 50;
-        client.memory_floor_bytes = server.memory_floor_bytes = 4096;
         server.keepalive_ns = seed % 2 == 0 ? FN_NS_PER_S : FN_NEVER;
         conn_link link;
         link_open_with(&link, &client, &server, seed);

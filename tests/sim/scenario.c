@@ -1,4 +1,5 @@
 #include "scenario.h"
+#include "hog.h"
 
 #include "base/result.h"
 #include "base/units.h"
@@ -406,8 +407,36 @@ static void memory_contention(fn_world_config *config, fn_rng *rng)
 {
     fn_setup_small_memory(config, rng);
     config->sessions = 4;
-    config->memory_floor_bytes = FN_KIB(160);
+    config->memory_home_bytes = FN_KIB(160);
     config->server_arena_bytes = FN_KIB(768);
+}
+
+/* The server's memory is full of others for the whole of the game, from the first moment on: each
+ * session lives on its home. */
+static void memory_hostile(fn_world_config *config, fn_rng *rng)
+{
+    fn_setup_small_memory(config, rng);
+    config->sessions = 3;
+    config->hogs = 8;
+    config->memory_home_bytes = FN_KIB(128);
+    config->server_arena_bytes = (config->sessions + config->hogs) * FN_KIB(128) + FN_KIB(512);
+    config->change = fn_hogs_take;
+    config->change_ns = 3 * MS;
+}
+
+static const char *judge_memory_hostile(fn_world *world)
+{
+    bool was_full = fn_pool_used_bytes(&world->server.pool) > world->config.server_arena_bytes / 2;
+    for (uint32_t i = 0; i < 2 * world->config.sessions; i++) {
+        const fn_stream *streams = world->ends[i].streams;
+        if (streams[FASTNET_CHANNEL_RELIABLE_ORDERED].received < 20 ||
+            streams[FASTNET_CHANNEL_RELIABLE].received < 20 ||
+            streams[FASTNET_CHANNEL_UNRELIABLE].received < 20)
+            return "a session came to a halt while others held the memory";
+    }
+    fn_hogs_close(world);
+    world->config.change = NULL;
+    return was_full ? NULL : "the memory was never full";
 }
 
 /* --- rhythm --- */
@@ -732,6 +761,8 @@ static const char *judge_backpressure(fn_world *world)
     X(attacker, attacker, judge_attacker, NULL, 5, "replays, races, damage and forgeries")       \
     X(small_memory, fn_setup_small_memory, NULL, NULL, 6, "384 KiB each")                        \
     X(memory_contention, memory_contention, NULL, NULL, 5, "a server with too little for all")   \
+    X(memory_hostile, memory_hostile, judge_memory_hostile, NULL, 6,                             \
+      "neighbours that take all the memory they are given")                                      \
     X(game_rhythm, game_rhythm, judge_game_rhythm, NULL, 10, "60 Hz at 10 % loss and 300 ms")    \
     X(game_rhythm_and_bulk, game_rhythm_and_bulk, judge_game_rhythm, NULL, 20,                   \
       "the same beside a bulk transfer")                                                         \

@@ -42,7 +42,7 @@ void fn_setup_usual(fn_world_config *config, fn_rng *rng)
         .client_arena_bytes = FN_MIB(16),
         .server_arena_bytes = FN_MIB(32),
         .memory_cap_bytes = FN_MIB(8),
-        .memory_floor_bytes = FN_KIB(16),
+        .memory_home_bytes = FN_KIB(16),
         .sessions = 2,
         .send_queue_bytes_max = 2u << 20,
         .datagram_bytes_max = 1452,
@@ -79,7 +79,8 @@ void fn_setup_small_memory(fn_world_config *config, fn_rng *rng)
     config->limits[1].replay_window_packets = 1024;
     config->send_queue_bytes_max = 65536;
     config->memory_cap_bytes = FN_KIB(384);
-    config->memory_floor_bytes = FN_KIB(8);
+    config->memory_home_bytes = FN_KIB(8);
+    config->memory_room_bytes = FN_KIB(32);
     config->client_arena_bytes = FN_KIB(512);
     config->server_arena_bytes = FN_KIB(1024);
     config->load[0].message_bytes_max = 16384;

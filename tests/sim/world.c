@@ -1,3 +1,4 @@
+#include "hog.h"
 #include "world_internal.h"
 
 #include "base/result.h"
@@ -46,16 +47,19 @@ void fn_world_set_timer(fn_world *world, fn_timer *timer, uint64_t at_ns)
 
 /* --- building --- */
 
-static void host_init(fn_world *world, fn_host *host, size_t arena_bytes)
+static void host_init(fn_world *world, fn_host *host, size_t arena_bytes, uint32_t sessions)
 {
+    fn_pool_shares shares = {.seats = sessions,
+                             .home_bytes = world->config.memory_home_bytes,
+                             .room_bytes = world->config.memory_room_bytes};
     uint8_t seed[FN_RANDOM_SEED_BYTES];
     fn_rng_bytes(&world->rng, seed, sizeof seed);
     fn_random_start(&host->random, seed);
     host->arena = aligned_alloc(64, fn_align_up(arena_bytes, 64));
     if (host->arena == NULL)
         abort();
-    host->pool_metadata = fn_world_calloc(fn_pool_metadata_bytes(arena_bytes));
-    fn_pool_init(&host->pool, host->arena, arena_bytes, host->pool_metadata);
+    host->pool_metadata = fn_world_calloc(fn_pool_metadata_bytes(arena_bytes, sessions));
+    fn_pool_init(&host->pool, host->arena, arena_bytes, host->pool_metadata, &shares);
     host->event_memory = fn_world_calloc(world->config.event_capacity * sizeof(fn_event));
     fn_events_init(&host->events, host->event_memory, world->config.event_capacity);
     fn_list_init(&host->inbox);
@@ -152,7 +156,6 @@ static void conn_init(fn_world *world, fn_end *end, const uint8_t *send_secret,
         .key_update_ns = from->key_update_ns,
         .stream_after_ns = FN_NEVER,
         .connect_deadline_ns = fn_world_host_now(world, end) + CONNECT_DEADLINE_NS,
-        .memory_floor_bytes = from->memory_floor_bytes,
         .memory_cap_bytes = from->memory_cap_bytes,
     };
     fn_tap_init(&end->tap, send_secret, end->peer->receiver_id, theirs->replay_window_packets / 2,
@@ -186,7 +189,7 @@ static void agree(fn_world *world, uint32_t i)
 
 static void session_init(fn_world *world, uint32_t i)
 {
-    host_init(world, &world->clients[i], world->config.client_arena_bytes);
+    host_init(world, &world->clients[i], world->config.client_arena_bytes, 1);
     end_init(world, 2 * i);
     end_init(world, 2 * i + 1);
     fn_link_init(&world->links[2 * i], &world->config.link[0], fn_rng_u64(&world->rng));
@@ -219,7 +222,9 @@ void fn_world_init(fn_world *world, const fn_world_config *config, uint64_t seed
     world->heap_nodes = fn_world_calloc(TIMERS_MAX * sizeof(fn_heap_node *));
     fn_heap_init(&world->heap, world->heap_nodes, TIMERS_MAX);
     fn_rng_init(&world->rng, seed);
-    host_init(world, &world->server, config->server_arena_bytes);
+    host_init(world, &world->server, config->server_arena_bytes, config->sessions + config->hogs);
+    if (config->hogs > 0)
+        fn_hogs_open(world);
     for (uint32_t i = 0; i < config->sessions; i++)
         session_init(world, i);
     if (config->change != NULL) {
@@ -303,6 +308,7 @@ static void check_pool_empty(fn_world *world, const fn_host *host)
 void fn_world_free(fn_world *world)
 {
     stop_timers(world);
+    fn_hogs_close(world);
     for (uint32_t i = 0; i < 2 * world->config.sessions; i++)
         end_free(world, &world->ends[i]);
     drop_flying(world);
@@ -328,7 +334,8 @@ void fn_world_free(fn_world *world)
 static void check_memory(fn_world *world)
 {
     size_t cap = world->config.memory_cap_bytes;
-    if (fn_pool_used_bytes(&world->server.pool) > cap * world->config.sessions)
+    if (world->hogs == NULL &&
+        fn_pool_used_bytes(&world->server.pool) > cap * world->config.sessions)
         fn_world_fail(world, "the server holds more memory than its cap");
     for (uint32_t i = 0; i < world->config.sessions; i++) {
         if (fn_pool_used_bytes(&world->clients[i].pool) > cap)

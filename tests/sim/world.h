@@ -43,8 +43,10 @@ typedef struct fn_world_config {
     size_t client_arena_bytes;
     size_t server_arena_bytes;
     size_t memory_cap_bytes;
-    size_t memory_floor_bytes;
+    size_t memory_home_bytes; /* of each connection alone */
+    size_t memory_room_bytes; /* see base/pool.h */
     uint32_t sessions;
+    uint32_t hogs; /* see hog.h */
     uint32_t send_queue_bytes_max;
     uint32_t datagram_bytes_max;
     uint32_t rate_floor_bytes_per_s;
@@ -165,6 +167,7 @@ struct fn_world {
     fn_timer change_timer;
     fn_attack_tally tally;
     uint64_t dropped_attacks;
+    void *hogs; /* hog.h; NULL = none now */
     uint32_t next_address;
     bool quiet; /* no load, no changes, no attacks */
     bool verbose;
