@@ -249,9 +249,15 @@ typedef struct FastNetConfig {
     uint32_t message_bytes_max;    /* 262144: the largest message, both ways; 1..16 MiB */
     uint32_t send_queue_bytes_max; /* 1 MiB per peer, all its reliable channels together */
     uint32_t receive_window_bytes; /* 1 MiB per peer: reliable bytes that may wait for poll */
-    uint64_t memory_bytes_max;     /* 64 MiB: all queues and reassembly of the endpoint */
+    uint64_t memory_bytes_max;     /* 64 MiB: all queues and reassembly of the endpoint. Half of it,
+                                      but at most 128 KiB for each of peers_max, is reserved in even
+                                      parts, one per peer; the rest is shared: a peer gets more while
+                                      it holds less than is free. At least a largest message out and
+                                      one in. A warning is logged when a part is below 4 KiB */
     uint32_t handshake_timeout_ms; /* 5000: from TCP connect to CONNECTED, in all */
-    uint32_t idle_timeout_ms;      /* 30000: silence that ends a session; 0 = never */
+    uint32_t idle_timeout_ms;      /* 30000: silence that ends a session, or so long without any
+                                      acknowledgement, or without the rest of a reliable message
+                                      that was begun; 0 = never */
     uint32_t keepalive_ms;         /* 1500: a client's ping after this much quiet, a server's after
                                       three times that; 0 = never */
     uint32_t linger_ms; /* 500: disconnect waits this long for queued reliable messages */

@@ -54,6 +54,63 @@ static void every_range_is_checked_by_name(void **state)
     assert_int_equal(fastnet_endpoint_create(NULL, NULL), FASTNET_ERR_ARGUMENT);
 }
 
+/* Memory that cannot hold a largest message is refused with what it takes: that much is enough to
+ * carry one both ways at once, however many peers there may be. */
+static void memory_that_cannot_hold_one_message_is_refused_with_the_real_minimum(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {300000, 1 << 20, 3000000, 1 << 24};
+    for (size_t i = 0; i < FN_ARRAY_COUNT(sizes); i++) {
+        FastNetConfig config;
+        fastnet_config_init(&config);
+        config.message_bytes_max = sizes[i];
+        config.send_queue_bytes_max = config.receive_window_bytes = sizes[i] + 64;
+        config.memory_bytes_max = sizes[i] + 4096;
+        config.peers_max = i % 2 == 0 ? 1 : 1000;
+        assert_refused(&config, FASTNET_ERR_ARGUMENT, "memory_bytes_max is ");
+        const char *last = strrchr(fastnet_connect_error_text(), ' ');
+        assert_non_null(last);
+        config.memory_bytes_max = strtoull(last, NULL, 10) - 1;
+        assert_refused(&config, FASTNET_ERR_ARGUMENT, last);
+        config.memory_bytes_max++;
+        test_net *net = test_net_with(&config, &config);
+        test_net_connect(net);
+        uint8_t *message = calloc(1, sizes[i]);
+        assert_int_equal(fastnet_send(net->client, net->to_server, 0, message, sizes[i]),
+                         FASTNET_OK);
+        assert_int_equal(fastnet_send(net->server, net->to_client, 2, message, sizes[i]),
+                         FASTNET_OK);
+        assert_int_equal(test_await(net, net->server, FASTNET_EVENT_DATA)->data_len, sizes[i]);
+        assert_int_equal(test_await(net, net->client, FASTNET_EVENT_DATA)->data_len, sizes[i]);
+        free(message);
+        test_net_destroy(net);
+    }
+}
+
+static void count_home_warnings(void *user, int32_t level, const char *message)
+{
+    if (level == FASTNET_LOG_WARNING && strstr(message, "memory_bytes_max reserves only") != NULL)
+        ++*(int *)user;
+}
+
+static void too_little_memory_for_each_peer_is_said_at_creation(void **state)
+{
+    (void)state;
+    for (int little = 0; little < 2; little++) {
+        int warnings = 0;
+        FastNetConfig config;
+        fastnet_config_init(&config);
+        config.peers_max = 1000;
+        config.memory_bytes_max = 2 * 4096 * 1000 - little;
+        config.log = count_home_warnings;
+        config.log_user = &warnings;
+        FastNetEndpoint *endpoint;
+        assert_int_equal(fastnet_endpoint_create(&config, &endpoint), FASTNET_OK);
+        assert_int_equal(warnings, little);
+        fastnet_endpoint_destroy(endpoint);
+    }
+}
+
 static void channel_table_is_checked(void **state)
 {
     (void)state;
@@ -229,6 +286,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_range_is_checked_by_name),
+        cmocka_unit_test(memory_that_cannot_hold_one_message_is_refused_with_the_real_minimum),
+        cmocka_unit_test(too_little_memory_for_each_peer_is_said_at_creation),
         cmocka_unit_test(channel_table_is_checked),
         cmocka_unit_test(config_defaults_are_the_documented_ones),
         cmocka_unit_test(struct_size_tells_the_version),

@@ -273,10 +273,13 @@ static int welcome(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
     const fn_config *config = &endpoint->config;
     uint16_t port =
         config->advertised_port != 0 ? config->advertised_port : endpoint->datagrams.local_port;
+    int code = fn_session_reserve(endpoint, peer);
+    if (code != FASTNET_OK)
+        return code;
     if (!fn_peer_draw_receiver_id(endpoint, peer, now_ns))
         return FASTNET_ERR_FULL;
-    int code = fn_handshake_accept(&peer->link->handshake, now_ns, peer->id, peer->receiver_id,
-                                   port, config->advertised_host);
+    code = fn_handshake_accept(&peer->link->handshake, now_ns, peer->id, peer->receiver_id, port,
+                               config->advertised_host);
     if (code != FASTNET_OK)
         return code;
     fn_admission_end(&endpoint->incoming.admission, &peer->link->admission);
@@ -288,10 +291,14 @@ int fn_incoming_decide(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns
     int code = welcome(endpoint, peer, now_ns);
     if (code == FASTNET_OK)
         return code;
-    fn_log_detail(&endpoint->report.log, FN_LOG_WARNING, "a client could not be accepted",
-                  fastnet_result_text(code));
+    if (may_log(&endpoint->incoming, now_ns))
+        fn_log_detail(&endpoint->report.log, FN_LOG_WARNING, "a client could not be accepted",
+                      fastnet_result_text(code));
     fn_link *link = peer->link;
-    fn_handshake_close(&link->handshake, now_ns);
+    /* Before WELCOME there is still an answer to give. */
+    if (fn_handshake_reject(&link->handshake, now_ns, FASTNET_ERR_FULL, 0, NULL) != FASTNET_OK)
+        fn_handshake_close(&link->handshake, now_ns);
+    fn_admission_end(&endpoint->incoming.admission, &link->admission);
     fn_link_detach(endpoint, link);
     fn_peer_retire(endpoint, peer, now_ns);
     return code;
