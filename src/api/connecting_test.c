@@ -627,6 +627,45 @@ static void undecided_request_is_rejected_after_its_deadline(void **state)
     test_net_destroy(net);
 }
 
+/* Over UDP, and where only TCP gets through. */
+static void assert_kicked_at_once(int32_t transport, bool accepts)
+{
+    FastNetConfig server = asking(), client;
+    fastnet_config_init(&client);
+    client.transport = transport;
+    server.connect_requests = accepts;
+    test_net *net = test_net_with(&server, &client);
+    uint64_t begin_ns = fastnet_now_ns();
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    if (accepts) {
+        FastNetPeerId peer = test_await(net, net->server, FASTNET_EVENT_CONNECT_REQUEST)->peer_id;
+        assert_int_equal(fastnet_accept(net->server, peer), FASTNET_OK);
+        assert_int_equal(fastnet_disconnect(net->server, peer, 4711, "come back tomorrow"),
+                         FASTNET_OK);
+    } else {
+        FastNetPeerId peer = test_await(net, net->server, FASTNET_EVENT_CONNECTED)->peer_id;
+        assert_int_equal(fastnet_disconnect_now(net->server, peer, 4711, "come back tomorrow"),
+                         FASTNET_OK);
+    }
+    const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_DISCONNECTED);
+    assert_int_equal(event->error_code, FASTNET_ERR_CLOSED);
+    assert_int_equal(event->app_code, 4711);
+    assert_string_equal((const char *)event->data, "come back tomorrow");
+    assert_true(fastnet_now_ns() - begin_ns < FN_NS_PER_S);
+    test_run_ms(net, 100);
+    assert_int_equal(test_count(net, net->server, FASTNET_EVENT_CONNECTED), accepts ? 0 : 1);
+    assert_int_equal(test_count(net, net->server, FASTNET_EVENT_DISCONNECTED), 0);
+    test_net_destroy(net);
+}
+
+static void b16_client_that_is_accepted_and_disconnected_at_once_hears_why(void **state)
+{
+    (void)state;
+    assert_kicked_at_once(FASTNET_TRANSPORT_NONE, true);
+    assert_kicked_at_once(FASTNET_TRANSPORT_TCP, true);
+    assert_kicked_at_once(FASTNET_TRANSPORT_NONE, false);
+}
+
 static void cancelled_connect_is_not_mentioned(void **state)
 {
     (void)state;
@@ -668,6 +707,7 @@ int main(void)
         cmocka_unit_test(request_shows_token_and_is_accepted),
         cmocka_unit_test(rejected_client_learns_code_and_text),
         cmocka_unit_test(undecided_request_is_rejected_after_its_deadline),
+        cmocka_unit_test(b16_client_that_is_accepted_and_disconnected_at_once_hears_why),
         cmocka_unit_test(cancelled_connect_is_not_mentioned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

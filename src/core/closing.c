@@ -136,10 +136,20 @@ void fn_conn_close(fn_conn *conn, uint64_t now_ns, uint32_t code, const char *te
     text = text != NULL ? text : "";
     set_text(&conn->closing, (const uint8_t *)text, strlen(text));
     conn->closing.linger_until_ns = fn_add_saturating(now_ns, linger_ns);
-    if (conn->state == FN_CONN_VALIDATING || linger_ns == 0 || fn_conn_is_flushed(conn))
+    /* There is no way to the client yet, and its way here is being found: it hears the reason then,
+     * or the deadline of the connect ends this. */
+    if (conn->state == FN_CONN_VALIDATING && !conn->config.is_client)
+        conn->closing.when_validated = true;
+    else if (conn->state == FN_CONN_VALIDATING || linger_ns == 0 || fn_conn_is_flushed(conn))
         enter_closing(conn, now_ns);
     else
         conn->state = FN_CONN_LINGERING;
+}
+
+void fn_closing_on_validated(fn_conn *conn, uint64_t now_ns)
+{
+    if (conn->closing.when_validated && !is_over(conn))
+        enter_closing(conn, now_ns);
 }
 
 void fn_closing_on_acked(fn_conn *conn)

@@ -170,6 +170,49 @@ static void lingering_delivers_what_was_queued_before_the_goodbye(void **state)
     }
 }
 
+/* An application that accepts and throws out at once, before there is any path: over links that
+ * lose, over TCP, and towards a client that never comes. */
+static void b16_reason_given_before_the_first_path_is_heard(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        counts all = {.delivered = 0};
+        conn_link link;
+        link_open(&link, seed);
+        link.on_event = watch;
+        link.context = &all;
+        link.loss_permille[0] = link.loss_permille[1] = (uint32_t)seed % 3 * 100;
+        fn_conn_close(end_of(&link, PAIR_SERVER), link.pair.now_ns, 77, "not today",
+                      seed % 2 * FN_NS_PER_S);
+        if (seed % 5 == 0)
+            link_stream_up(&link);
+        link_run(&link, 20 * FN_NS_PER_S);
+        assert_int_equal(all.closed[PAIR_CLIENT], 1);
+        assert_int_equal(all.result[PAIR_CLIENT], FASTNET_ERR_CLOSED);
+        assert_int_equal(all.code[PAIR_CLIENT], 77);
+        assert_string_equal(all.text[PAIR_CLIENT], "not today");
+        assert_int_equal(all.connected[PAIR_SERVER] + all.closed[PAIR_SERVER], 0);
+        assert_both_dead(&link);
+        link_close(&link);
+    }
+}
+
+static void b16_closed_session_without_a_path_ends_with_the_connect(void **state)
+{
+    (void)state;
+    counts all = {.delivered = 0};
+    conn_link link;
+    link_open(&link, 1);
+    link.on_event = watch;
+    link.context = &all;
+    link.loss_permille[PAIR_SERVER] = 1000;
+    fn_conn_close(end_of(&link, PAIR_SERVER), link.pair.now_ns, 77, "not today", 0);
+    link_run(&link, end_of(&link, PAIR_SERVER)->config.connect_deadline_ns);
+    assert_int_equal(fn_conn_get_state(end_of(&link, PAIR_SERVER)), FN_CONN_DEAD);
+    assert_int_equal(all.connected[PAIR_SERVER] + all.closed[PAIR_SERVER], 0);
+    link_close(&link);
+}
+
 static void lingering_ends_in_time(void **state)
 {
     (void)state;
@@ -579,6 +622,8 @@ int main(void)
         cmocka_unit_test(both_may_close_at_once),
         cmocka_unit_test(closing_before_the_first_path_ends_both),
         cmocka_unit_test(lingering_delivers_what_was_queued_before_the_goodbye),
+        cmocka_unit_test(b16_reason_given_before_the_first_path_is_heard),
+        cmocka_unit_test(b16_closed_session_without_a_path_ends_with_the_connect),
         cmocka_unit_test(lingering_ends_in_time),
         cmocka_unit_test(whoever_lingers_takes_in_what_still_comes),
         cmocka_unit_test(a_violation_is_told_once_and_also_ends_lingering),

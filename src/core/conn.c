@@ -287,7 +287,8 @@ void fn_conn_on_validated(fn_conn *conn, uint8_t path, uint64_t now_ns)
         return;
     }
     conn->state = FN_CONN_CONNECTED;
-    conn->connected_pending = true;
+    conn->connected_pending = !conn->muted;
+    fn_closing_on_validated(conn, now_ns);
 }
 
 void fn_conn_path_too_big(fn_conn *conn, uint8_t path, size_t bytes)

@@ -76,9 +76,10 @@ typedef struct fn_closing {
     int32_t result;    /* for the CLOSED event */
     uint32_t app_code; /* likewise */
     uint32_t text_bytes;
-    bool application; /* origin */
-    bool answer;      /* DRAINING: a CLOSE wants its ACK */
-    bool pending;     /* the CLOSED event waits for room */
+    bool application;    /* origin */
+    bool answer;         /* DRAINING: a CLOSE wants its ACK */
+    bool pending;        /* the CLOSED event waits for room */
+    bool when_validated; /* the application closed before there was a path: CLOSING follows then */
     char text[FN_CONN_TEXT_BYTES + 1];
 } fn_closing;
 
@@ -273,6 +274,7 @@ void fn_closing_violation(fn_conn *conn, uint64_t now_ns, fn_close_code code);
 void fn_closing_on_frame(fn_conn *conn, uint64_t now_ns, const fn_close_frame *close);
 /* Silence, or no connection in time: over at once, nothing is sent. */
 void fn_closing_timeout(fn_conn *conn, const char *text);
+void fn_closing_on_validated(fn_conn *conn, uint64_t now_ns); /* the first path was */
 void fn_closing_on_acked(fn_conn *conn);
 void fn_closing_tick(fn_conn *conn, uint64_t now_ns);
 uint64_t fn_closing_deadline(const fn_conn *conn);
