@@ -262,8 +262,10 @@ typedef struct FastNetConfig {
                                       three times that; 0 = never */
     uint32_t linger_ms; /* 500: disconnect waits this long for queued reliable messages */
     uint32_t rate_floor_bytes_per_s; /* 65536: real-time traffic that congestion never holds back */
-    uint32_t handshakes_max; /* 256: half-open TLS connections; the oldest is evicted above it */
-    uint32_t handshakes_per_address_per_s; /* 20 per IPv4 address or IPv6 /64; 0 = no limit */
+    uint32_t handshakes_max; /* 256: half-open TLS connections; above it whoever is slow gives way,
+                                and else newcomers wait */
+    uint32_t handshakes_per_address_per_s; /* 20 per IPv4 address or IPv6 /64; 0 = no limit. A
+                                              client above it tries again by itself */
     uint32_t connect_request_timeout_ms;   /* 5000: rejects an undecided CONNECT_REQUEST after it */
     uint32_t replay_window_packets;        /* 4096; a power of two, 1024..65536 */
     uint64_t key_update_packets;           /* 2^20: packets sealed under one key; 64..2^32 */
@@ -309,6 +311,10 @@ typedef struct FastNetConfig {
                            TCP; _TCP: nothing is sent over UDP (tests, debugging) */
     bool keep_tls_warm; /* keep a TLS connection open beside UDP: moving to TCP then takes one round
                            trip. Both sides must say so; costs a server about 25 KiB per client */
+    uint32_t peers_per_address_max; /* 0 = three quarters of peers_max, and always 8; places that
+                                       one IPv4 address or IPv6 /64 can have: the next client hears
+                                       ERR_LIMIT. By default not counted for this host itself
+                                       (loopback). */
 } FastNetConfig;
 
 /* FastNetConfig.spin_us: fastnet_poll() uses all of its timeout_us (and one core) for looking. */
@@ -367,7 +373,9 @@ FASTNET_API void fastnet_endpoint_destroy(FastNetEndpoint *endpoint);
 
 /*
  * Starts connecting to a server's TLS port and returns at once;
- * CONNECTED or ERROR follows from poll.
+ * CONNECTED or ERROR follows from poll. A
+ * connection that the server closes in the handshake (it has too many at once, or this address
+ * connects too often) is made again until handshake_timeout_ms is over.
  *
  * host is a name, an IPv4 or IPv6 address, or any of these with a port: "host:port", "[::1]:port"
  * (that port then wins). Several addresses of a name are tried in turn.
@@ -550,7 +558,7 @@ typedef struct FastNetEndpointStats {
     uint64_t handshakes_completed;
     uint64_t handshakes_failed;
     uint64_t handshakes_limited; /* refused by the per-address rate limit */
-    uint64_t handshakes_evicted;
+    uint64_t handshakes_evicted; /* had to make room, or found none because of their own address */
     uint64_t sent_datagrams;
     uint64_t received_datagrams;
     uint64_t unknown_datagrams;  /* no such receiver id, or not ours */
@@ -647,7 +655,8 @@ FASTNET_API FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint,
                                                      const char *private_key_path);
 
 /* Refuses connections from an address ("192.0.2.1", "2001:db8::1") from now on, for IPv6 from its
- * /64; peers that are connected stay. At most 1024 entries. Returns OK, ERR_ARGUMENT, ERR_LIMIT. */
+ * /64; peers that are connected stay, and may still move to TCP. At most 1024 entries. Returns OK,
+ * ERR_ARGUMENT, ERR_LIMIT. */
 FASTNET_API FastNetResult fastnet_ban_add(FastNetEndpoint *endpoint, const char *address);
 FASTNET_API FastNetResult fastnet_ban_remove(FastNetEndpoint *endpoint, const char *address);
 

@@ -15,10 +15,11 @@
  *   all joined:    fastnet_shards_destroy(shards);
  *
  * Each shard is an ordinary endpoint and has the whole config for itself: peers_max,
- * memory_bytes_max, handshakes_max, handshakes_per_address_per_s, bans, draining, statistics and
- * peer ids are per shard. Who accepts a client is the system's choice, by a hash of the addresses
- * and ports: give each shard somewhat more peers_max than its share. A broadcast reaches the peers
- * of one shard; what must reach all of them goes through a queue of yours, and fastnet_wake().
+ * memory_bytes_max, handshakes_max, handshakes_per_address_per_s, peers_per_address_max, bans,
+ * draining, statistics and peer ids are per shard. Who accepts a client is the system's choice, by
+ * a hash of the addresses and ports: give each shard somewhat more peers_max than its share. A
+ * broadcast reaches the peers of one shard; what must reach all of them goes through a queue of
+ * yours, and fastnet_wake().
  *
  * The callbacks of the config (allocator, log, key_log, resolve) are called by
  * every shard's thread, several at a time, and a block may be freed by another

@@ -30,6 +30,7 @@
     X(key_update_interval_ms, 1, UINT32_MAX)                    \
     X(mtu_bytes_max, 1200, 65507)                               \
     X(udp_timeout_ms, 1, TIMEOUT_MS_MAX)                        \
+    X(peers_per_address_max, 0, 65535)                          \
     X(transport, FASTNET_TRANSPORT_NONE, FASTNET_TRANSPORT_TCP) \
     X(log_level, FASTNET_LOG_ERROR, FASTNET_LOG_DEBUG)
 

@@ -658,7 +658,7 @@ static void assert_kicked_at_once(int32_t transport, bool accepts)
     test_net_destroy(net);
 }
 
-static void b16_client_that_is_accepted_and_disconnected_at_once_hears_why(void **state)
+static void client_that_is_accepted_and_disconnected_at_once_hears_why(void **state)
 {
     (void)state;
     assert_kicked_at_once(FASTNET_TRANSPORT_NONE, true);
@@ -707,7 +707,7 @@ int main(void)
         cmocka_unit_test(request_shows_token_and_is_accepted),
         cmocka_unit_test(rejected_client_learns_code_and_text),
         cmocka_unit_test(undecided_request_is_rejected_after_its_deadline),
-        cmocka_unit_test(b16_client_that_is_accepted_and_disconnected_at_once_hears_why),
+        cmocka_unit_test(client_that_is_accepted_and_disconnected_at_once_hears_why),
         cmocka_unit_test(cancelled_connect_is_not_mentioned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

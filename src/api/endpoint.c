@@ -91,7 +91,8 @@ static int init_pool(FastNetEndpoint *endpoint, fn_failure *failure)
 
 static int init_timers(FastNetEndpoint *endpoint, fn_failure *failure)
 {
-    uint32_t capacity = fn_links_capacity(endpoint) + 2 * fn_config_peer_rows(&endpoint->config);
+    uint32_t capacity =
+        fn_links_capacity(endpoint) + 2 * fn_config_peer_rows(&endpoint->config) + 1;
     fn_heap_node **nodes = fn_blocks_take(&endpoint->blocks, capacity * sizeof *nodes, false);
     if (nodes == NULL)
         return no_memory("timers", failure);

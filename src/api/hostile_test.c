@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -255,14 +256,19 @@ static void s5_random_datagrams_cost_a_lookup(void **state)
 
 /* --- TCP --- */
 
-static int stranger_connects(const test_net *net)
+static int connects_from(const test_net *net, const char *from)
 {
     struct sockaddr_in server = address_of("127.0.0.1", fastnet_tls_port(net->server));
-    int fd = bound_socket(SOCK_STREAM, STRANGER);
+    int fd = bound_socket(SOCK_STREAM, from);
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     assert_int_equal(connect(fd, (struct sockaddr *)&server, sizeof server), 0);
     return fd;
+}
+
+static int stranger_connects(const test_net *net)
+{
+    return connects_from(net, STRANGER);
 }
 
 /* The server has closed that connection: end of stream or reset. */
@@ -353,15 +359,20 @@ static void s6_one_byte_at_a_time_ends_at_the_deadline(void **state)
     test_net_destroy(net);
 }
 
-static void s6_oldest_handshake_gives_way_at_the_cap(void **state)
+static test_net *net_with_cap(uint32_t handshakes_max)
 {
-    (void)state;
-    enum { CAP = 8, STRANGERS = 30 };
-    int fds[STRANGERS];
     FastNetConfig server;
     fastnet_config_init(&server);
-    server.handshakes_max = CAP;
-    test_net *net = test_net_with(&server, NULL);
+    server.handshakes_max = handshakes_max;
+    return test_net_with(&server, NULL);
+}
+
+static void s6_silent_crowd_gives_way_at_the_cap(void **state)
+{
+    (void)state;
+    enum { CAP = 16, STRANGERS = 40 };
+    int fds[STRANGERS];
+    test_net *net = net_with_cap(CAP);
     for (int i = 0; i < STRANGERS; i++) {
         fds[i] = stranger_connects(net);
         test_run_ms(net, 1);
@@ -377,15 +388,86 @@ static void s6_oldest_handshake_gives_way_at_the_cap(void **state)
     test_net_destroy(net);
 }
 
-static void address_that_connects_too_often_is_limited(void **state)
+/* No more places, and nobody who has to go: newcomers wait outside, and cost nothing there. */
+static void newcomers_wait_in_the_queue_until_somebody_overruns(void **state)
 {
     (void)state;
+    enum { CAP = 4 };
+    int fds[CAP];
+    test_net *net = net_with_cap(CAP);
+    for (int i = 0; i < CAP; i++) {
+        char from[32];
+        snprintf(from, sizeof from, "127.0.0.%d", 20 + i);
+        fds[i] = connects_from(net, from);
+    }
+    test_run_ms(net, 20);
+    uint64_t begin_ns = fastnet_now_ns();
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    test_run_ms(net, 100);
+    assert_int_equal(stats_of(net->server).handshakes, CAP);
+    assert_int_equal(stats_of(net->server).handshakes_evicted, 0);
+    /* It sleeps meanwhile: the door is not listened to. */
+    fastnet_poll(net->server, NULL, 0, 0);
+    assert_true(fastnet_next_deadline(net->server) > 1000);
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    assert_true(fastnet_now_ns() - begin_ns < FN_NS_PER_S);
+    assert_int_equal(stats_of(net->server).handshakes_evicted, 1);
+    assert_int_equal(test_count(net, net->client, FASTNET_EVENT_ERROR), 0);
+    for (int i = 0; i < CAP; i++)
+        close(fds[i]);
+    test_net_destroy(net);
+}
+
+/* A server closes with one in its hand. */
+static void server_ends_while_somebody_is_held_at_its_door(void **state)
+{
+    (void)state;
+    enum { CAP = 2 };
+    int fds[CAP + 1];
+    test_net *net = net_with_cap(CAP);
+    for (int i = 0; i <= CAP; i++) {
+        fds[i] = stranger_connects(net);
+        test_run_ms(net, 5);
+    }
+    test_remove(net, net->server);
+    for (int i = 0; i <= CAP; i++)
+        close(fds[i]);
+    test_net_destroy(net);
+}
+
+typedef struct log_lines {
+    uint32_t limits; /* that name an address and the setting */
+    uint32_t all;
+} log_lines;
+
+static void count_limit_lines(void *user, int32_t level, const char *line)
+{
+    log_lines *self = user;
+    self->all++;
+    self->limits += level == FASTNET_LOG_WARNING && strstr(line, "127.0.0.") == line &&
+                    (strstr(line, "handshakes_per_address_per_s") != NULL ||
+                     strstr(line, "peers_per_address_max") != NULL);
+}
+
+static test_net *limited_net(log_lines *log, uint32_t per_s, uint32_t peers)
+{
     test_net *net = test_net_create();
     FastNetConfig server = test_server_config(net);
     FastNetConfig client = test_client_config(net);
-    server.handshakes_per_address_per_s = 5;
+    server.handshakes_per_address_per_s = per_s;
+    server.peers_per_address_max = peers;
+    server.log = count_limit_lines;
+    server.log_user = log;
     net->server = test_add(net, &server);
     net->client = test_add(net, &client);
+    return net;
+}
+
+static void address_that_connects_too_often_is_limited(void **state)
+{
+    (void)state;
+    log_lines log = {0};
+    test_net *net = limited_net(&log, 5, 0);
     int fds[20];
     for (int i = 0; i < 20; i++) {
         fds[i] = stranger_connects(net);
@@ -393,10 +475,127 @@ static void address_that_connects_too_often_is_limited(void **state)
     }
     test_run_ms(net, 20);
     assert_true(stats_of(net->server).handshakes_limited >= 10);
+    assert_int_equal(log.limits, 1); /* one line for all of them */
     /* Only that address is. */
     test_net_connect(net);
     for (int i = 0; i < 20; i++)
         close(fds[i]);
+    test_net_destroy(net);
+}
+
+/* A school behind one address, with the defaults: those above the rate try again, unheard. */
+static void forty_players_of_one_address_get_in(void **state)
+{
+    (void)state;
+    enum { PLAYERS = 40 };
+    log_lines log = {0};
+    test_net *net = limited_net(&log, 20, 0);
+    uint64_t begin_ns = fastnet_now_ns();
+    for (int i = 0; i < PLAYERS; i++)
+        test_connect_to(net, net->client, "127.0.0.1", NULL);
+    test_await_nth(net, net->client, FASTNET_EVENT_CONNECTED, PLAYERS - 1);
+    print_message("all were in after %u ms\n",
+                  (unsigned)((fastnet_now_ns() - begin_ns) / FN_NS_PER_MS));
+    assert_true(fastnet_now_ns() - begin_ns < 3 * FN_NS_PER_S);
+    assert_int_equal(test_count(net, net->client, FASTNET_EVENT_ERROR), 0);
+    assert_true(stats_of(net->server).handshakes_limited >= 20);
+    assert_int_equal(stats_of(net->client).handshakes_failed, 0);
+    assert_int_equal(log.limits, 1);
+    test_net_destroy(net);
+}
+
+static void address_with_all_its_places_is_told_so(void **state)
+{
+    (void)state;
+    enum { PLACES = 3 };
+    log_lines log = {0};
+    test_net *net = limited_net(&log, 0, PLACES);
+    for (int i = 0; i < PLACES; i++)
+        test_connect_to(net, net->client, "127.0.0.1", NULL);
+    test_await_nth(net, net->client, FASTNET_EVENT_CONNECTED, PLACES - 1);
+    for (int i = 0; i < 5; i++) {
+        uint64_t begin_ns = fastnet_now_ns();
+        test_forget_events(net);
+        test_connect_to(net, net->client, "127.0.0.1", NULL);
+        const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_ERROR);
+        assert_int_equal(event->error_code, FASTNET_ERR_LIMIT);
+        assert_non_null(strstr((const char *)event->data, "this address"));
+        assert_true(fastnet_now_ns() - begin_ns < FN_NS_PER_S); /* no use in trying again */
+    }
+    assert_int_equal(log.limits, 1);
+    /* Others have theirs, and a place that is given back can be taken. */
+    test_forget_events(net);
+    FastNetPeerId other = test_connect_to(net, net->client, "::1", NULL);
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    fastnet_disconnect_now(net->server, fastnet_peer_next(net->server, 0), 0, NULL);
+    fastnet_disconnect_now(net->client, other, 0, NULL);
+    test_await(net, net->client, FASTNET_EVENT_DISCONNECTED);
+    test_run_ms(net, 100);
+    test_forget_events(net);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    test_net_destroy(net);
+}
+
+/* A server that closes the first connections, before or after it has read something. */
+static void *close_some(void *context)
+{
+    int listener = *(int *)context;
+    uint8_t data[4096];
+    for (int i = 0; i < 3; i++) {
+        int fd = accept(listener, NULL, NULL);
+        if (i > 0)
+            (void)!recv(fd, data, i == 1 ? 1 : sizeof data, 0);
+        if (i == 0) {
+            struct linger now = {1, 0};
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        }
+        close(fd);
+    }
+    close(listener); /* from now on: refused */
+    return NULL;
+}
+
+/* Reset, closed with something unread, closed in good order: all may pass. Refused does not. */
+static void client_tries_again_what_may_pass(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    test_net *net = test_net_create();
+    FastNetConfig client = test_client_config(net);
+    client.log_level = FASTNET_LOG_DEBUG;
+    net->client = test_add(net, &client);
+    int listener = bound_socket(SOCK_STREAM, "127.0.0.1");
+    assert_int_equal(listen(listener, 8), 0);
+    uint16_t port = port_of(listener);
+    FastNetPeerId peer;
+    assert_int_equal(pthread_create(&thread, NULL, close_some, &listener), 0);
+    assert_int_equal(fastnet_connect(net->client, "127.0.0.1", port, NULL, &peer), FASTNET_OK);
+    const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_ERROR);
+    pthread_join(thread, NULL); /* all three were made */
+    assert_int_equal(event->error_code, FASTNET_ERR_ADDRESS);
+    assert_non_null(strstr((const char *)event->data, "refused"));
+    assert_int_equal(event->peer_id, peer);
+    assert_int_equal(net->event_count, 1);
+    test_net_destroy(net);
+}
+
+static void client_gives_up_at_its_timeout_and_says_what_it_saw(void **state)
+{
+    (void)state;
+    FastNetConfig client;
+    fastnet_config_init(&client);
+    client.handshake_timeout_ms = 700;
+    test_net *net = test_net_with(NULL, &client);
+    assert_int_equal(fastnet_ban_add(net->server, "127.0.0.1"), FASTNET_OK);
+    uint64_t begin_ns = fastnet_now_ns();
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_ERROR);
+    assert_int_equal(event->error_code, FASTNET_ERR_CLOSED);
+    assert_true(strstr((const char *)event->data, "closed") != NULL ||
+                strstr((const char *)event->data, "reset") != NULL);
+    assert_in_range(fastnet_now_ns() - begin_ns, 100 * FN_NS_PER_MS, FN_NS_PER_S);
+    assert_true(stats_of(net->client).handshakes_failed <= 1);
     test_net_destroy(net);
 }
 
@@ -478,8 +677,14 @@ int main(void)
         cmocka_unit_test(garbage_on_the_tls_port_is_closed),
         cmocka_unit_test(s6_idle_tls_connections_freeze_nobody),
         cmocka_unit_test(s6_one_byte_at_a_time_ends_at_the_deadline),
-        cmocka_unit_test(s6_oldest_handshake_gives_way_at_the_cap),
+        cmocka_unit_test(s6_silent_crowd_gives_way_at_the_cap),
+        cmocka_unit_test(newcomers_wait_in_the_queue_until_somebody_overruns),
+        cmocka_unit_test(server_ends_while_somebody_is_held_at_its_door),
         cmocka_unit_test(address_that_connects_too_often_is_limited),
+        cmocka_unit_test(forty_players_of_one_address_get_in),
+        cmocka_unit_test(address_with_all_its_places_is_told_so),
+        cmocka_unit_test(client_tries_again_what_may_pass),
+        cmocka_unit_test(client_gives_up_at_its_timeout_and_says_what_it_saw),
         cmocka_unit_test(tls_connection_is_closed_once_udp_is_validated),
         cmocka_unit_test(attack_connecting_without_descriptors_left_does_not_flood_the_log),
     };

@@ -7,6 +7,13 @@
 #include "api/stream.h"
 #include "base/text.h"
 
+/* What a client has after its WELCOME, over TCP too, before somebody else may need its seat. */
+#define PROVE_BESIDE_UDP_NS (2 * FN_NS_PER_S)
+#define LIMIT_QUIET_NS      (10 * FN_NS_PER_S)
+
+/* After a pause of ours this long, what would show progress may still wait in the sockets. */
+#define STALL_NS (100 * FN_NS_PER_MS)
+
 enum {
     ACCEPTS_PER_POLL = 64,
     LOG_LINES_PER_SECOND = 10,
@@ -14,49 +21,43 @@ enum {
 
 /* --- listening --- */
 
-static fn_admission_config admission_config(const FastNetConfig *given)
+static int init_admission(FastNetEndpoint *endpoint, uint8_t seed[FN_SIPHASH_KEY_BYTES])
 {
-    return (fn_admission_config){
-        .handshakes_max = given->handshakes_max,
+    const FastNetConfig *given = &endpoint->config.given;
+    fn_admission_config config = {
+        .handshakes_max = given->listen ? given->handshakes_max : 1,
         .requests_max = given->peers_max,
         .handshakes_per_address_per_s = given->handshakes_per_address_per_s,
     };
-}
-
-static int init_admission(FastNetEndpoint *endpoint)
-{
-    fn_admission_config config = admission_config(&endpoint->config.given);
-    uint8_t seed[FN_SIPHASH_KEY_BYTES];
-    void *memory = fn_blocks_take(&endpoint->blocks, fn_admission_memory_bytes(), true);
+    void *memory = fn_blocks_take(&endpoint->blocks, fn_admission_memory_bytes(&config), true);
     if (memory == NULL)
         return FASTNET_ERR_MEMORY;
-    fn_random_fill(&endpoint->random, seed, sizeof seed);
     fn_admission_init(&endpoint->incoming.admission, &config, memory, seed);
     return FASTNET_OK;
 }
 
-static int listen_on(FastNetEndpoint *endpoint, fn_failure *failure)
+static int init_seats(FastNetEndpoint *endpoint, const uint8_t seed[FN_MAP_SEED_BYTES])
 {
-    fn_io_error error;
-    fn_address local;
-    fn_incoming *incoming = &endpoint->incoming;
-    fn_tcp_listen_options options = {.local = endpoint->config.bind_address,
-                                     .port_use = fn_shard_port_use(endpoint)};
-    options.local.port = endpoint->config.given.tls_port;
-    int code = fn_platform_tcp_listen(&endpoint->platform, &options,
-                                      fn_token_make(FN_TOKEN_LISTENER, 0), &local, &error);
-    if (code != FASTNET_OK)
-        return fn_failure_set(failure, code, "%s", error.text);
-    incoming->listening = true;
-    incoming->tls_port = local.port;
+    const FastNetConfig *given = &endpoint->config.given;
+    fn_seats_config config = {
+        .seats_max = given->listen ? given->peers_max : 1,
+        .per_address_max = given->peers_per_address_max,
+        .prove_ns = given->udp_timeout_ms * FN_NS_PER_MS + PROVE_BESIDE_UDP_NS,
+    };
+    void *memory = fn_blocks_take(&endpoint->blocks, fn_seats_memory_bytes(config.seats_max), true);
+    if (memory == NULL)
+        return FASTNET_ERR_MEMORY;
+    fn_seats_init(&endpoint->incoming.seats, &config, memory, seed);
     return FASTNET_OK;
 }
 
 int fn_incoming_open(FastNetEndpoint *endpoint, fn_failure *failure)
 {
     const FastNetConfig *given = &endpoint->config.given;
-    if (init_admission(endpoint) != FASTNET_OK)
-        return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for the admission table");
+    uint8_t seed[FN_SIPHASH_KEY_BYTES];
+    fn_random_fill(&endpoint->random, seed, sizeof seed);
+    if (init_admission(endpoint, seed) != FASTNET_OK || init_seats(endpoint, seed) != FASTNET_OK)
+        return fn_failure_set(failure, FASTNET_ERR_MEMORY, "no memory for the admission tables");
     if (!given->listen)
         return FASTNET_OK;
     fn_tls_context *context = fn_shard_identity(endpoint);
@@ -66,20 +67,17 @@ int fn_incoming_open(FastNetEndpoint *endpoint, fn_failure *failure)
     if (context == NULL)
         return failure->code;
     endpoint->links.config.server_tls = context;
-    return listen_on(endpoint, failure);
+    return fn_door_open(endpoint, fn_shard_port_use(endpoint), failure);
 }
 
 void fn_incoming_close(FastNetEndpoint *endpoint)
 {
-    fn_incoming *incoming = &endpoint->incoming;
-    if (incoming->listening)
-        fn_platform_tcp_unlisten(&endpoint->platform);
-    incoming->listening = false;
+    fn_door_close(endpoint);
     fn_tls_context_release(endpoint->links.config.server_tls);
     endpoint->links.config.server_tls = NULL;
 }
 
-/* --- accepting --- */
+/* --- log --- */
 
 /* Somebody who connects, or sends garbage, all day must not fill the log. */
 static bool may_log(fn_incoming *incoming, uint64_t now_ns)
@@ -92,38 +90,125 @@ static bool may_log(fn_incoming *incoming, uint64_t now_ns)
     return incoming->log_lines++ < LOG_LINES_PER_SECOND;
 }
 
-static void begin(FastNetEndpoint *endpoint, fn_tcp tcp, const fn_address *remote, uint64_t now_ns)
+/* An address that reached a limit of the configuration: now and then, as a warning. */
+static void log_limit(FastNetEndpoint *endpoint, uint64_t *quiet_ns, const fn_address *from,
+                      const char *what, uint64_t now_ns)
 {
-    fn_link *link = fn_link_create(endpoint, tcp, remote, true);
+    char address[FN_ADDRESS_TEXT_BYTES];
+    if (now_ns < *quiet_ns)
+        return;
+    *quiet_ns = now_ns + LIMIT_QUIET_NS;
+    fn_address_format_host(from, address);
+    char line[FN_LOG_LINE_BYTES_MAX];
+    fn_text text = fn_text_make(line, sizeof line);
+    fn_text_add(&text, address);
+    fn_text_add(&text, " ");
+    fn_text_add(&text, what);
+    fn_log_write(&endpoint->report.log, FN_LOG_WARNING, line);
+}
+
+/* --- accepting --- */
+
+/* A session's way over TCP must stay open to it: those who are connected stay, banned or not. Only
+ * the banned are looked up, and no more often than an address may connect. */
+static bool is_known(const FastNetEndpoint *endpoint, const fn_address *from)
+{
+    for (const fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
+         peer = fn_peer_after(endpoint, peer->id)) {
+        if (peer->state == FN_PEER_SESSION && !peer->is_client &&
+            fn_conn_get_state(peer->conn) < FN_CONN_CLOSING &&
+            (fn_address_same_host(&peer->remote, from) ||
+             fn_address_same_host(fn_peer_address(peer), from)))
+            return true;
+    }
+    return false;
+}
+
+/* The address may knock; whether there is a place is another question. */
+static bool may_knock(FastNetEndpoint *endpoint, const fn_address *from, uint64_t now_ns)
+{
+    fn_incoming *incoming = &endpoint->incoming;
+    switch (fn_admission_knock(&incoming->admission, now_ns, from)) {
+    case FN_ADMISSION_BANNED:
+        return is_known(endpoint, from);
+    case FN_ADMISSION_LIMITED:
+        log_limit(endpoint, &incoming->rate_quiet_ns, from,
+                  "connects more often than handshakes_per_address_per_s allows: it "
+                  "has to try again",
+                  now_ns);
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void begin(FastNetEndpoint *endpoint, fn_tcp tcp, const fn_address *from, uint64_t now_ns)
+{
+    fn_link *link = fn_link_create(endpoint, tcp, from, true);
     if (link == NULL)
         return;
-    fn_admission_entry *evicted = NULL;
-    fn_admission_verdict verdict = fn_admission_begin(&endpoint->incoming.admission, now_ns, remote,
-                                                      &link->admission, &evicted);
+    fn_admission_enter(&endpoint->incoming.admission, now_ns, &link->admission, from);
     fn_handshake_init_server(&link->handshake, &endpoint->links.config,
                              (int64_t)fn_platform_unix_time_s(&endpoint->platform), now_ns);
+    fn_link_start(endpoint, link);
+    /* A client's first bytes come right behind its connection: it is not silent then. */
+    fn_link_ready(endpoint, link, FN_POLL_READ, now_ns);
+}
+
+/* False: it has to wait. */
+static bool let_in(FastNetEndpoint *endpoint, fn_tcp tcp, const fn_address *from, uint64_t now_ns)
+{
+    fn_admission_entry *evicted;
+    fn_admission_verdict verdict =
+        fn_admission_place(&endpoint->incoming.admission, now_ns, from, &evicted);
     if (evicted != NULL)
         fn_link_destroy(endpoint, FN_CONTAINER_OF(evicted, fn_link, admission));
-    if (verdict != FN_ADMISSION_ADMITTED)
-        fn_link_destroy(endpoint, link);
-    else
-        fn_link_start(endpoint, link);
+    if (verdict == FN_ADMISSION_ADMITTED)
+        begin(endpoint, tcp, from, now_ns);
+    else if (verdict == FN_ADMISSION_CROWDED)
+        fn_platform_tcp_abort(&endpoint->platform, &tcp);
+    return verdict != FN_ADMISSION_WAIT;
+}
+
+/* False: nobody else can be accepted now. */
+static bool accept_one(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    fn_tcp tcp;
+    fn_address from;
+    bool held;
+    fn_tcp_outcome outcome = fn_door_take(endpoint, now_ns, &tcp, &from, &held);
+    if (outcome == FN_TCP_EXHAUSTED && may_log(&endpoint->incoming, now_ns)) {
+        fn_log_write(&endpoint->report.log, FN_LOG_ERROR,
+                     "a TCP connection was dropped: out of descriptors or memory");
+    }
+    if (outcome != FN_TCP_OK)
+        return false;
+    if (!held && !may_knock(endpoint, &from, now_ns)) {
+        fn_platform_tcp_abort(&endpoint->platform, &tcp);
+        return true;
+    }
+    bool in = let_in(endpoint, tcp, &from, now_ns);
+    if (!in)
+        fn_door_hold(&endpoint->incoming.door, tcp, &from);
+    return in;
 }
 
 void fn_incoming_accept(FastNetEndpoint *endpoint, uint64_t now_ns)
 {
-    for (int i = 0; i < ACCEPTS_PER_POLL; i++) {
-        fn_tcp tcp;
-        fn_address remote;
-        fn_tcp_outcome outcome = fn_platform_tcp_accept(&endpoint->platform, &tcp, &remote);
-        if (outcome == FN_TCP_EXHAUSTED && may_log(&endpoint->incoming, now_ns)) {
-            fn_log_write(&endpoint->report.log, FN_LOG_ERROR,
-                         "a TCP connection was dropped: out of descriptors or memory");
-        }
-        if (outcome != FN_TCP_OK)
-            return;
-        begin(endpoint, tcp, &remote, now_ns);
-    }
+    const fn_admission *admission = &endpoint->incoming.admission;
+    /* Nobody has overrun while we did not look. */
+    if (fn_sub_saturating(now_ns, endpoint->poll_ns) > STALL_NS &&
+        admission->half_open_count >= admission->config.handshakes_max)
+        return;
+    for (int i = 0; i < ACCEPTS_PER_POLL && accept_one(endpoint, now_ns); i++)
+        continue;
+    fn_door_settle(endpoint, now_ns);
+}
+
+void fn_incoming_reopen(FastNetEndpoint *endpoint, uint64_t now_ns)
+{
+    if (endpoint->incoming.door.shut)
+        fn_incoming_accept(endpoint, now_ns);
 }
 
 /* --- deciding --- */
@@ -151,52 +236,25 @@ static int copy_token(FastNetEndpoint *endpoint, fn_peer *peer, const fn_handsha
     return FASTNET_OK;
 }
 
-/* A client that has its WELCOME and has not shown itself over UDP or a stream yet. The application
- * knows nothing of it. */
-static bool is_unproven(const fn_peer *peer)
+/* Seats must not be held by clients that finish TLS and then stay away. */
+static bool make_room(FastNetEndpoint *endpoint, const fn_address *newcomer, uint64_t now_ns)
 {
-    return peer->state == FN_PEER_SESSION && !peer->is_client && !peer->connected &&
-           !peer->mentioned && !peer->muted;
-}
-
-static uint32_t crowd_of(const fn_peer *peer)
-{
-    return (uint32_t)(fn_address_prefix(&peer->remote) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
-}
-
-/* The oldest of those who came from where most of the unproven come
- * from; NULL when there is none. */
-static fn_peer *most_crowded(FastNetEndpoint *endpoint)
-{
-    uint32_t crowds[256] = {0};
-    fn_peer *worst = NULL;
-    for (fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
-         peer = fn_peer_after(endpoint, peer->id))
-        crowds[crowd_of(peer)] += is_unproven(peer);
-    for (fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
-         peer = fn_peer_after(endpoint, peer->id)) {
-        if (!is_unproven(peer))
-            continue;
-        uint32_t crowd = crowds[crowd_of(peer)];
-        uint32_t most = worst != NULL ? crowds[crowd_of(worst)] : 0;
-        if (worst == NULL || crowd > most || (crowd == most && peer->began_ns < worst->began_ns))
-            worst = peer;
-    }
-    return worst;
-}
-
-/* Slots must not be held by clients that finish TLS and then stay away: one address could refuse
- * everybody else that way. Its own crowd pays for the newcomer. */
-static void make_room(FastNetEndpoint *endpoint, uint64_t now_ns)
-{
-    fn_peer *peer = most_crowded(endpoint);
-    if (peer == NULL)
-        return;
+    fn_seat *seat = fn_seats_give_way(&endpoint->incoming.seats, now_ns, newcomer);
+    if (seat == NULL)
+        return false;
+    fn_peer *peer = FN_CONTAINER_OF(seat, fn_peer, seat);
     endpoint->incoming.admission.evicted_count++;
     if (peer->link != NULL)
         fn_link_close_later(endpoint, peer->link, now_ns);
     fn_peer_retire(endpoint, peer, now_ns);
     fn_peers_sweep(endpoint);
+    return true;
+}
+
+void fn_incoming_look(FastNetEndpoint *endpoint, fn_peer *peer)
+{
+    if (fn_conn_get_state(peer->conn) != FN_CONN_VALIDATING)
+        fn_seats_prove(&endpoint->incoming.seats, &peer->seat);
 }
 
 /* A client hears only the address that it connected to. On a host with several, the system would
@@ -214,13 +272,11 @@ static fn_address source_for(const FastNetEndpoint *endpoint, const fn_link *lin
 static fn_peer *take_peer(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
     fn_peer *peer = fn_peer_take(endpoint, FN_PEER_DECIDING, false);
-    if (peer == NULL) {
-        make_room(endpoint, now_ns);
+    if (peer == NULL && make_room(endpoint, &link->remote, now_ns))
         peer = fn_peer_take(endpoint, FN_PEER_DECIDING, false);
-    }
     if (peer == NULL)
         return NULL;
-    peer->began_ns = now_ns;
+    fn_seats_take(&endpoint->incoming.seats, &peer->seat, &link->remote);
     const fn_handshake_result *result = fn_handshake_get_result(&link->handshake);
     peer->remote = link->remote;
     peer->source = source_for(endpoint, link);
@@ -247,9 +303,19 @@ static bool ask_application(FastNetEndpoint *endpoint, fn_peer *peer, fn_link *l
 static void hello_arrived(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
     const char *text = NULL;
+    fn_admission_pass(&endpoint->incoming.admission, now_ns, &link->admission);
     int code = fn_admission_judge(&endpoint->incoming.admission, &link->remote, &text);
     if (code != FASTNET_OK) {
         fn_handshake_reject(&link->handshake, now_ns, code, 0, text);
+        return;
+    }
+    if (!fn_seats_allows(&endpoint->incoming.seats, &link->remote)) {
+        fn_handshake_reject(&link->handshake, now_ns, FASTNET_ERR_LIMIT, 0,
+                            "the server has no more places for players from this address");
+        log_limit(endpoint, &endpoint->incoming.seats_quiet_ns, &link->remote,
+                  "has as many places as peers_per_address_max allows: another one "
+                  "was refused",
+                  now_ns);
         return;
     }
     fn_peer *peer = take_peer(endpoint, link, now_ns);
@@ -283,6 +349,9 @@ static int welcome(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
     if (code != FASTNET_OK)
         return code;
     fn_admission_end(&endpoint->incoming.admission, &peer->link->admission);
+    /* The application keeps whom it knows. */
+    if (!peer->mentioned)
+        fn_seats_doubt(&endpoint->incoming.seats, &peer->seat, now_ns);
     return fn_session_start(endpoint, peer, NULL, now_ns);
 }
 
@@ -352,12 +421,21 @@ static void failed(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
     undecided_gone(endpoint, link, now_ns);
 }
 
+void fn_incoming_progressed(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
+{
+    const fn_handshake *handshake = &link->handshake;
+    if (fn_handshake_get_state(handshake) >= FN_HANDSHAKE_DECIDING)
+        return;
+    fn_admission_stage stage = FN_ADMISSION_ANSWERED;
+    if (fn_handshake_get_state(handshake) == FN_HANDSHAKE_WAITING)
+        stage = fn_handshake_is_greeted(handshake) ? FN_ADMISSION_OURS : FN_ADMISSION_SILENT;
+    fn_admission_advance(&endpoint->incoming.admission, now_ns, &link->admission, stage);
+}
+
 void fn_incoming_advanced(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
     fn_handshake_state state = fn_handshake_get_state(&link->handshake);
-    if (state < FN_HANDSHAKE_DECIDING)
-        fn_admission_advance(&endpoint->incoming.admission, &link->admission, (uint32_t)state);
-    else if (state == FN_HANDSHAKE_DECIDING)
+    if (state == FN_HANDSHAKE_DECIDING)
         hello_arrived(endpoint, link, now_ns);
     else if (state == FN_HANDSHAKE_ATTACHING)
         fn_stream_request(endpoint, link, now_ns);

@@ -223,6 +223,8 @@ static void tell_owner(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns
 
 void fn_link_settle(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
+    if (link->is_incoming)
+        fn_incoming_progressed(endpoint, link, now_ns);
     tell_owner(endpoint, link, now_ns);
     if (link->moves) {
         fn_shard_hand_over(endpoint, link);

@@ -213,7 +213,7 @@ uint16_t fastnet_udp_port(const FastNetEndpoint *endpoint)
 
 uint16_t fastnet_tls_port(const FastNetEndpoint *endpoint)
 {
-    return endpoint != NULL ? endpoint->incoming.tls_port : 0;
+    return endpoint != NULL ? endpoint->incoming.door.port : 0;
 }
 
 const char *fastnet_last_error_text(const FastNetEndpoint *endpoint)
@@ -232,7 +232,7 @@ FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint, const char *
     if (endpoint == NULL || certificate_path == NULL || private_key_path == NULL)
         return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT,
                          "certificate_path or private_key_path is NULL");
-    if (!endpoint->incoming.listening)
+    if (!endpoint->incoming.door.open)
         return fn_refuse(endpoint, FASTNET_ERR_STATE,
                          "this endpoint does not listen: it has no certificate to replace");
     fn_tls_context *context = fn_trust_identity(&endpoint->trust, certificate_path,

@@ -31,21 +31,6 @@ static void set_state(fn_peer *peer, fn_peer_state state)
 
 /* --- the end of it --- */
 
-static void close_attempt(FastNetEndpoint *endpoint, fn_attempt *attempt)
-{
-    if (!attempt->open)
-        return;
-    fn_platform_tcp_unwatch(&endpoint->platform, &attempt->tcp);
-    fn_platform_tcp_abort(&endpoint->platform, &attempt->tcp);
-    attempt->open = false;
-}
-
-static void close_attempts(FastNetEndpoint *endpoint, fn_outgoing *outgoing)
-{
-    for (size_t i = 0; i < FN_RESOLVE_ADDRESSES_MAX; i++)
-        close_attempt(endpoint, &outgoing->attempts[i]);
-}
-
 void fn_outgoing_free(FastNetEndpoint *endpoint, fn_peer *peer)
 {
     fn_outgoing *outgoing = peer->outgoing;
@@ -53,7 +38,7 @@ void fn_outgoing_free(FastNetEndpoint *endpoint, fn_peer *peer)
         return;
     peer->outgoing = NULL;
     fn_list_remove(&peer->listed);
-    close_attempts(endpoint, outgoing);
+    fn_attempts_close(&outgoing->tcp, &endpoint->platform);
     fn_platform_resolve_release(&endpoint->platform, outgoing->resolve);
     fn_tls_context_release(outgoing->tls);
     fn_bytes_wipe(outgoing->token, sizeof outgoing->token);
@@ -64,55 +49,56 @@ void fn_outgoing_free(FastNetEndpoint *endpoint, fn_peer *peer)
 
 static void start_attempt(FastNetEndpoint *endpoint, fn_peer *peer)
 {
-    fn_io_error error;
-    fn_outgoing *outgoing = peer->outgoing;
-    size_t index = outgoing->address_next++;
-    fn_attempt *attempt = &outgoing->attempts[index];
-    int code = fn_platform_tcp_connect(&endpoint->platform, &attempt->tcp,
-                                       &outgoing->addresses.addresses[index],
-                                       &endpoint->config.bind_address, &error);
-    if (code == FASTNET_OK) {
-        uint64_t token =
-            fn_token_make(FN_TOKEN_ATTEMPT, (uint64_t)index << ATTEMPT_TOKEN_SHIFT | peer->id);
-        attempt->open = true;
-        code =
-            fn_platform_tcp_watch(&endpoint->platform, &attempt->tcp, token, FN_POLL_WRITE, &error);
-    }
-    if (code != FASTNET_OK) {
-        close_attempt(endpoint, attempt);
-        fn_report_copy(outgoing->last_failure, sizeof outgoing->last_failure, error.text);
-    }
+    fn_attempts *tcp = &peer->outgoing->tcp;
+    uint64_t payload = (uint64_t)tcp->next << ATTEMPT_TOKEN_SHIFT | peer->id;
+    fn_attempts_start(tcp, &endpoint->platform, &endpoint->config.bind_address,
+                      fn_token_make(FN_TOKEN_ATTEMPT, payload));
 }
 
-static bool any_attempt_open(const fn_outgoing *outgoing)
+/* A server with many at its door, or one that counts the connects of an address, closes the
+ * connection before it has said anything: that may pass, and is no news for the application. False:
+ * there is no time left. */
+static bool try_again(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
 {
-    for (size_t i = 0; i < FN_RESOLVE_ADDRESSES_MAX; i++) {
-        if (outgoing->attempts[i].open)
-            return true;
-    }
-    return false;
+    fn_outgoing *outgoing = peer->outgoing;
+    uint64_t again_ns = now_ns + fn_backoff_next_ns(&outgoing->backoff, &endpoint->random);
+    if (again_ns >= outgoing->deadline_ns)
+        return false;
+    fn_attempts_restart(&outgoing->tcp);
+    set_state(peer, FN_PEER_CONNECTING);
+    outgoing->again_ns = again_ns;
+    outgoing->next_attempt_ns = again_ns;
+    fn_timer_set(endpoint, &peer->timer, again_ns);
+    return true;
+}
+
+static void all_failed(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
+{
+    fn_outgoing *outgoing = peer->outgoing;
+    bool may_pass = outgoing->tcp.last_code == FASTNET_ERR_CLOSED;
+    if (!may_pass || !try_again(endpoint, peer, now_ns))
+        fail(endpoint, peer, may_pass ? FASTNET_ERR_CLOSED : FASTNET_ERR_ADDRESS,
+             "cannot connect: ", outgoing->tcp.last_failure, now_ns);
 }
 
 /* Starts what is due. When every address has failed, so has the connect. */
 static void go_on(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
 {
     fn_outgoing *outgoing = peer->outgoing;
-    size_t count = outgoing->addresses.count;
     bool due = now_ns >= outgoing->next_attempt_ns;
-    while (outgoing->address_next < count && (due || !any_attempt_open(outgoing))) {
+    while (fn_attempts_left(&outgoing->tcp) && (due || !fn_attempts_any_open(&outgoing->tcp))) {
         start_attempt(endpoint, peer);
         outgoing->next_attempt_ns = now_ns + ATTEMPT_DELAY_NS;
         due = false;
     }
-    if (!any_attempt_open(outgoing)) {
-        fail(endpoint, peer, FASTNET_ERR_ADDRESS, "cannot connect: ", outgoing->last_failure,
-             now_ns);
+    if (!fn_attempts_any_open(&outgoing->tcp)) {
+        all_failed(endpoint, peer, now_ns);
         return;
     }
-    bool more = outgoing->address_next < count;
     fn_timer_set(endpoint, &peer->timer,
-                 more ? fn_min_u64(outgoing->next_attempt_ns, outgoing->deadline_ns)
-                      : outgoing->deadline_ns);
+                 fn_attempts_left(&outgoing->tcp)
+                     ? fn_min_u64(outgoing->next_attempt_ns, outgoing->deadline_ns)
+                     : outgoing->deadline_ns);
 }
 
 static void start_connecting(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
@@ -164,7 +150,8 @@ static void start_handshake(FastNetEndpoint *endpoint, fn_peer *peer, fn_tcp tcp
     fn_timer_set(endpoint, &peer->timer, FN_NEVER);
     peer->remote = *remote;
     fn_link *link = fn_link_create(endpoint, tcp, remote, false);
-    if (link == NULL || !fn_peer_draw_receiver_id(endpoint, peer, now_ns)) {
+    bool has_id = peer->receiver_id != 0 || fn_peer_draw_receiver_id(endpoint, peer, now_ns);
+    if (link == NULL || !has_id) {
         if (link != NULL)
             fn_link_destroy(endpoint, link);
         fail(endpoint, peer, FASTNET_ERR_MEMORY, "no memory for the handshake", "", now_ns);
@@ -182,12 +169,9 @@ static void start_handshake(FastNetEndpoint *endpoint, fn_peer *peer, fn_tcp tcp
 
 static void attempt_won(FastNetEndpoint *endpoint, fn_peer *peer, size_t index, uint64_t now_ns)
 {
-    fn_outgoing *outgoing = peer->outgoing;
-    fn_tcp tcp = outgoing->attempts[index].tcp;
-    fn_address remote = outgoing->addresses.addresses[index];
-    fn_platform_tcp_unwatch(&endpoint->platform, &tcp);
-    outgoing->attempts[index].open = false;
-    close_attempts(endpoint, outgoing);
+    fn_attempts *attempts = &peer->outgoing->tcp;
+    fn_address remote = attempts->addresses.addresses[index];
+    fn_tcp tcp = fn_attempts_win(attempts, &endpoint->platform, index);
     fn_platform_tcp_set_nodelay(&endpoint->platform, &tcp, true);
     start_handshake(endpoint, peer, tcp, &remote, now_ns);
 }
@@ -197,20 +181,18 @@ void fn_outgoing_ready(FastNetEndpoint *endpoint, uint64_t token, uint64_t now_n
     uint64_t payload = fn_token_payload(token);
     size_t index = (size_t)(payload >> ATTEMPT_TOKEN_SHIFT);
     fn_peer *peer = fn_peer_find_any(endpoint, (FastNetPeerId)payload);
-    if (peer == NULL || peer->outgoing == NULL || !peer->outgoing->attempts[index].open)
+    if (peer == NULL || peer->outgoing == NULL || !peer->outgoing->tcp.all[index].open)
         return;
     fn_io_error error;
     bool established = false;
-    fn_outgoing *outgoing = peer->outgoing;
-    fn_attempt *attempt = &outgoing->attempts[index];
+    fn_attempts *attempts = &peer->outgoing->tcp;
     int code =
-        fn_platform_tcp_connect_result(&endpoint->platform, &attempt->tcp,
-                                       &outgoing->addresses.addresses[index], &established, &error);
+        fn_platform_tcp_connect_result(&endpoint->platform, &attempts->all[index].tcp,
+                                       &attempts->addresses.addresses[index], &established, &error);
     if (code == FASTNET_OK && established) {
         attempt_won(endpoint, peer, index, now_ns);
     } else if (code != FASTNET_OK) {
-        fn_report_copy(outgoing->last_failure, sizeof outgoing->last_failure, error.text);
-        close_attempt(endpoint, attempt);
+        fn_attempts_fail(attempts, &endpoint->platform, index, &error);
         go_on(endpoint, peer, now_ns);
     }
 }
@@ -332,7 +314,7 @@ static void resolved(FastNetEndpoint *endpoint, fn_peer *peer, const fn_resolve_
         begin_session(endpoint, peer, same_family(result, &peer->remote), now_ns);
         return;
     }
-    peer->outgoing->addresses = *result;
+    peer->outgoing->tcp.addresses = *result;
     start_connecting(endpoint, peer, now_ns);
 }
 
@@ -424,6 +406,8 @@ void fn_outgoing_tick(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)
         ask_application(endpoint, peer, now_ns);
     else if (now_ns >= outgoing->deadline_ns)
         timed_out(endpoint, peer, now_ns);
+    else if (peer->state == FN_PEER_CONNECTING && now_ns < outgoing->again_ns)
+        fn_timer_set(endpoint, &peer->timer, outgoing->again_ns);
     else if (peer->state == FN_PEER_CONNECTING)
         go_on(endpoint, peer, now_ns);
 }
@@ -464,24 +448,32 @@ static void established(FastNetEndpoint *endpoint, fn_link *link, fn_peer *peer,
     }
 }
 
+static void handshake_failed(FastNetEndpoint *endpoint, fn_link *link, fn_peer *peer,
+                             uint64_t now_ns)
+{
+    const fn_failure *failure = fn_handshake_failure(&link->handshake);
+    fn_link_detach(endpoint, link);
+    /* A session has its keys: what becomes of TLS does not matter to it any more. */
+    if (peer->state == FN_PEER_SESSION)
+        return;
+    if (peer->state == FN_PEER_SHAKING && failure->code == FASTNET_ERR_CLOSED &&
+        try_again(endpoint, peer, now_ns))
+        return;
+    endpoint->counters.handshakes_failed++;
+    fn_peer_fail(endpoint, peer, failure->code, fn_handshake_app_code(&link->handshake),
+                 failure->text, now_ns);
+}
+
 void fn_outgoing_advanced(FastNetEndpoint *endpoint, fn_link *link, uint64_t now_ns)
 {
     fn_handshake_state state = fn_handshake_get_state(&link->handshake);
     fn_peer *peer = fn_peer_find_any(endpoint, link->peer);
     if (peer == NULL)
         return;
-    if (state == FN_HANDSHAKE_ESTABLISHED) {
+    if (state == FN_HANDSHAKE_ESTABLISHED)
         established(endpoint, link, peer, now_ns);
-    } else if (state == FN_HANDSHAKE_FAILED) {
-        const fn_failure *failure = fn_handshake_failure(&link->handshake);
-        endpoint->counters.handshakes_failed++;
-        fn_link_detach(endpoint, link);
-        /* A session has its keys: what becomes of TLS does not matter to it any more. */
-        if (peer->state == FN_PEER_SESSION)
-            return;
-        fn_peer_fail(endpoint, peer, failure->code, fn_handshake_app_code(&link->handshake),
-                     failure->text, now_ns);
-    }
+    else if (state == FN_HANDSHAKE_FAILED)
+        handshake_failed(endpoint, link, peer, now_ns);
 }
 
 /* --- the beginning of it --- */

@@ -3,6 +3,9 @@
  * addresses are tried in turn (RFC 8305: the next one after a failure or 250 ms, the first that
  * answers wins), TLS and HELLO follow, then the UDP address out of WELCOME.
  *
+ * A connection that the server closes before it has answered is made again, after a pause, as long
+ * as there is time (core/backoff.h).
+ *
  * The deadline covers all of it but name resolution, which has its own.
  */
 #ifndef FN_API_OUTGOING_H
@@ -11,26 +14,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/attempts.h"
 #include "api/link.h"
 #include "api/peer.h"
+#include "core/backoff.h"
 #include "crypto/tls_context.h"
 #include "fastnet.h"
 #include "platform/resolve.h"
 #include "platform/tcp.h"
-
-typedef struct fn_attempt {
-    fn_tcp tcp;
-    bool open;
-} fn_attempt;
 
 typedef struct fn_outgoing {
     fn_tls_context *tls;
     fn_resolve *resolve;
     uint64_t deadline_ns;
     uint64_t next_attempt_ns;
-    fn_resolve_result addresses;
-    size_t address_next;
-    fn_attempt attempts[FN_RESOLVE_ADDRESSES_MAX];
+    uint64_t again_ns; /* CONNECTING: a server that closed is left alone until then */
+    fn_backoff backoff;
+    fn_attempts tcp;
     char host[FN_HOST_TEXT_BYTES];
     char server_name[FN_HOST_TEXT_BYTES];
     uint16_t port;
@@ -40,7 +40,6 @@ typedef struct fn_outgoing {
     bool full_handshake;               /* does not resume */
     uint32_t token_bytes;
     uint8_t token[FASTNET_TOKEN_BYTES_MAX];
-    char last_failure[160]; /* of the address that failed last */
 } fn_outgoing;
 
 /* The work of fastnet_connect(). `options` is complete; all it points to is copied. */

@@ -242,6 +242,7 @@ void fn_peer_give_place_up(FastNetEndpoint *endpoint, fn_peer *peer)
     peer->placed = false;
     endpoint->peers.placed_count--;
     endpoint->peers.outgoing_count -= peer->is_client ? 1 : 0;
+    fn_seats_leave(&endpoint->incoming.seats, &peer->seat);
 }
 
 void fn_peer_part(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now_ns)

@@ -31,6 +31,7 @@
 #include "core/conn.h"
 #include "core/handshake.h"
 #include "core/ids.h"
+#include "core/seats.h"
 #include "fastnet.h"
 
 struct fn_link;
@@ -82,7 +83,7 @@ typedef struct fn_peer {
     fn_address paths[FN_CONN_PATHS_MAX];
     fn_address remote; /* where TLS came from or went to */
     fn_address source; /* a server's on all interfaces: where TLS arrived; any address = unknown */
-    uint64_t began_ns; /* incoming: when it was taken */
+    fn_seat seat;      /* incoming */
     uint32_t remote_receiver_id;
     uint8_t attach_key[FN_SECRETS_BYTES];
     uint32_t application_build;

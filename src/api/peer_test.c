@@ -116,28 +116,104 @@ static void attack_resolver_that_disconnects_its_peer(void **state)
 
 enum { SLOTS = 4 };
 
-/* Clients that finish TLS and never come over UDP hold no place that somebody else needs. */
-static void attack_sessions_that_never_validate_do_not_fill_the_server(void **state)
+/* Finishes TLS and is never heard after it. */
+static FastNetEndpoint *add_silent(test_net *net, const char *from)
 {
-    (void)state;
+    FastNetConfig silent = test_client_config(net);
+    silent.transport = FASTNET_TRANSPORT_UDP;
+    FastNetEndpoint *client = test_add(net, &silent);
+    fastnet_simulate_bad_link(client, 1000, 0, 0, 0, 1);
+    test_connect_to(net, client, from, NULL);
+    return client;
+}
+
+static test_net *net_of_seats(uint32_t udp_timeout_ms)
+{
     test_net *net = test_net_create();
     FastNetConfig config = test_server_config(net);
     config.peers_max = SLOTS;
+    config.udp_timeout_ms = udp_timeout_ms;
     net->server = test_add(net, &config);
+    return net;
+}
+
+static uint64_t evicted_by(const FastNetEndpoint *server)
+{
+    FastNetEndpointStats stats = {.struct_size = sizeof stats};
+    assert_int_equal(fastnet_endpoint_stats(server, &stats), FASTNET_OK);
+    return stats.handshakes_evicted;
+}
+
+/* Clients that finish TLS and never come over UDP hold no place that somebody else needs: here they
+ * are those of ::1, and hold more than their share. */
+static void attack_sessions_that_never_validate_do_not_fill_the_server(void **state)
+{
+    (void)state;
+    test_net *net = net_of_seats(1500);
     for (int i = 0; i < 2 * SLOTS; i++) {
-        FastNetConfig silent = test_client_config(net);
-        silent.transport = FASTNET_TRANSPORT_UDP;
-        FastNetEndpoint *client = test_add(net, &silent);
-        fastnet_simulate_bad_link(client, 1000, 0, 0, 0, 1);
-        test_connect_to(net, client, "127.0.0.1", NULL);
+        add_silent(net, "::1");
         test_run_ms(net, 50);
     }
+    assert_int_equal(evicted_by(net->server), 0); /* they did not help one another */
     FastNetConfig honest = test_client_config(net);
     net->client = test_add(net, &honest);
     net->to_server = test_connect_to(net, net->client, "127.0.0.1", NULL);
     test_await(net, net->client, FASTNET_EVENT_CONNECTED);
     test_await(net, net->server, FASTNET_EVENT_CONNECTED);
     assert_int_equal(fastnet_peer_count(net->server), 1);
+    assert_int_equal(evicted_by(net->server), 1);
+    test_net_destroy(net);
+}
+
+/* Who had time enough and did not come gives way to anybody; who still has time, to nobody. */
+static void seat_is_kept_for_udp_timeout_and_two_seconds(void **state)
+{
+    (void)state;
+    test_net *net = net_of_seats(100);
+    uint64_t begin_ns = fastnet_now_ns();
+    for (int i = 0; i < SLOTS; i++)
+        add_silent(net, "127.0.0.1");
+    FastNetEndpointStats stats = {.struct_size = sizeof stats};
+    test_run_ms(net, 300);
+    FastNetConfig late = test_client_config(net);
+    net->client = test_add(net, &late);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    assert_int_equal(test_await(net, net->client, FASTNET_EVENT_ERROR)->error_code,
+                     FASTNET_ERR_FULL);
+    assert_true(fastnet_now_ns() - begin_ns < 2 * FN_NS_PER_S);
+    test_run_ms(net, 2200);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    test_await(net, net->client, FASTNET_EVENT_CONNECTED);
+    assert_int_equal(fastnet_endpoint_stats(net->server, &stats), FASTNET_OK);
+    assert_int_equal(stats.handshakes_evicted, 1);
+    test_net_destroy(net);
+}
+
+/* Each newcomer threw out the one before it, and nobody got in while players kept coming. */
+static void full_server_is_full_while_its_clients_are_on_their_way(void **state)
+{
+    (void)state;
+    enum { PLAYERS = 24 };
+    test_net *net = net_of_seats(1500);
+    for (int i = 0; i < PLAYERS; i++) {
+        FastNetConfig config = test_client_config(net);
+        config.peers_max = 1;
+        config.memory_bytes_max = 2 << 20;
+        FastNetEndpoint *player = test_add(net, &config);
+        fastnet_simulate_bad_link(player, 0, 0, 200, 0, 1);
+        test_connect_to(net, player, "127.0.0.1", NULL);
+        test_run_ms(net, 20);
+    }
+    test_await_nth(net, NULL, FASTNET_EVENT_ERROR, PLAYERS - SLOTS - 1);
+    test_await_nth(net, net->server, FASTNET_EVENT_CONNECTED, SLOTS - 1);
+    test_run_ms(net, 200);
+    assert_int_equal(fastnet_peer_count(net->server), SLOTS);
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_ERROR), PLAYERS - SLOTS);
+    for (uint32_t i = 0; i < PLAYERS - SLOTS; i++)
+        assert_int_equal(test_find(net, NULL, FASTNET_EVENT_ERROR, i)->error_code,
+                         FASTNET_ERR_FULL);
+    assert_int_equal(evicted_by(net->server), 0);
     test_net_destroy(net);
 }
 
@@ -173,6 +249,8 @@ int main(void)
         cmocka_unit_test(attack_return_to_an_address_that_was_given_up_is_not_mistaken),
         cmocka_unit_test(attack_resolver_that_disconnects_its_peer),
         cmocka_unit_test(attack_sessions_that_never_validate_do_not_fill_the_server),
+        cmocka_unit_test(seat_is_kept_for_udp_timeout_and_two_seconds),
+        cmocka_unit_test(full_server_is_full_while_its_clients_are_on_their_way),
         cmocka_unit_test(a_full_server_keeps_those_who_are_connected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

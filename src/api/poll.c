@@ -116,6 +116,7 @@ static bool turn(FastNetEndpoint *endpoint)
         fn_stall_recall(endpoint, emptied, endpoint->now_ns);
         fn_timers_run(endpoint, endpoint->now_ns);
     }
+    fn_incoming_reopen(endpoint, endpoint->now_ns);
     fn_sessions_flush(endpoint, endpoint->now_ns);
     if (!endpoint->datagrams.found && !fn_delivery_pending(endpoint))
         fn_spare_work(endpoint, endpoint->now_ns);

@@ -192,6 +192,7 @@ static void look_at_state(FastNetEndpoint *endpoint, fn_peer *peer, uint64_t now
     }
     if (state > FN_CONN_CONNECTED)
         fn_peer_set_connected(endpoint, peer, false);
+    fn_incoming_look(endpoint, peer);
     if (peer->link != NULL && has_done_with_tls(endpoint, state))
         end_tls(endpoint, peer, now_ns);
     if (state < FN_CONN_CLOSING)

@@ -18,7 +18,7 @@ void fn_shard_set_ports(FastNetEndpoint *endpoint)
         return;
     const FastNetEndpoint *first = endpoint->shard.group->endpoints[0];
     endpoint->config.given.udp_port = first->datagrams.local_port;
-    endpoint->config.given.tls_port = first->incoming.tls_port;
+    endpoint->config.given.tls_port = first->incoming.door.port;
 }
 
 fn_port_use fn_shard_port_use(const FastNetEndpoint *endpoint)

@@ -495,6 +495,39 @@ static void an_idle_client_hears_gone_soon_after_a_restart(void **state)
     }
 }
 
+/* Those who are connected stay, over TCP too; nobody else comes from there, and without a session
+ * no TLS is spoken at all. */
+static void ban_leaves_a_session_its_way_over_tcp(void **state)
+{
+    (void)state;
+    FastNetConfig client;
+    fastnet_config_init(&client);
+    client.handshake_timeout_ms = 1000;
+    test_net *net = test_net_with(NULL, &client);
+    test_net_connect(net);
+    assert_int_equal(fastnet_ban_add(net->server, "127.0.0.1"), FASTNET_OK);
+    block_udp(net, true);
+    await_transport(net, FASTNET_TRANSPORT_TCP, 10000);
+    assert_all_channels_work(net);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    const FastNetEvent *event = test_await(net, net->client, FASTNET_EVENT_ERROR);
+    assert_int_equal(event->error_code, FASTNET_ERR_REJECTED);
+    assert_non_null(strstr((const char *)event->data, "banned"));
+    assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
+    assert_all_channels_work(net);
+    fastnet_disconnect_now(net->client, net->to_server, 0, NULL);
+    test_await(net, net->server, FASTNET_EVENT_DISCONNECTED);
+    test_forget_events(net);
+    test_connect_to(net, net->client, "127.0.0.1", NULL);
+    while (test_find(net, net->client, FASTNET_EVENT_ERROR, 0) == NULL) {
+        FastNetEndpointStats stats = {.struct_size = sizeof stats};
+        test_turn(net);
+        assert_int_equal(fastnet_endpoint_stats(net->server, &stats), FASTNET_OK);
+        assert_int_equal(stats.handshakes, 0);
+    }
+    test_net_destroy(net);
+}
+
 static void disconnect_over_tcp_delivers_and_says_why(void **state)
 {
     (void)state;
@@ -546,6 +579,7 @@ int main(void)
         cmocka_unit_test(p5_a_stream_that_stalls_for_good_ends_with_a_reason),
         cmocka_unit_test(a_server_that_lost_the_session_says_gone),
         cmocka_unit_test(an_idle_client_hears_gone_soon_after_a_restart),
+        cmocka_unit_test(ban_leaves_a_session_its_way_over_tcp),
         cmocka_unit_test(disconnect_over_tcp_delivers_and_says_why),
         cmocka_unit_test(keep_tls_warm_keeps_it),
     };

@@ -172,7 +172,7 @@ static void lingering_delivers_what_was_queued_before_the_goodbye(void **state)
 
 /* An application that accepts and throws out at once, before there is any path: over links that
  * lose, over TCP, and towards a client that never comes. */
-static void b16_reason_given_before_the_first_path_is_heard(void **state)
+static void reason_given_before_the_first_path_is_heard(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 60; seed++) {
@@ -197,7 +197,7 @@ static void b16_reason_given_before_the_first_path_is_heard(void **state)
     }
 }
 
-static void b16_closed_session_without_a_path_ends_with_the_connect(void **state)
+static void closed_session_without_a_path_ends_with_the_connect(void **state)
 {
     (void)state;
     counts all = {.delivered = 0};
@@ -622,8 +622,8 @@ int main(void)
         cmocka_unit_test(both_may_close_at_once),
         cmocka_unit_test(closing_before_the_first_path_ends_both),
         cmocka_unit_test(lingering_delivers_what_was_queued_before_the_goodbye),
-        cmocka_unit_test(b16_reason_given_before_the_first_path_is_heard),
-        cmocka_unit_test(b16_closed_session_without_a_path_ends_with_the_connect),
+        cmocka_unit_test(reason_given_before_the_first_path_is_heard),
+        cmocka_unit_test(closed_session_without_a_path_ends_with_the_connect),
         cmocka_unit_test(lingering_ends_in_time),
         cmocka_unit_test(whoever_lingers_takes_in_what_still_comes),
         cmocka_unit_test(a_violation_is_told_once_and_also_ends_lingering),

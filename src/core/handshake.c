@@ -282,12 +282,6 @@ bool fn_handshake_wants_transmit(const fn_handshake *handshake)
 
 /* --- TLS ------------------------------------------------------------------------------ */
 
-static bool is_raw_complete(const fn_handshake *handshake)
-{
-    return handshake->raw_bytes > 0 &&
-           fn_tls_record_complete(handshake->raw, handshake->raw_bytes) == FN_TLS_RECORD_COMPLETE;
-}
-
 /* The ClientHello is whole: from here on the connection costs a TLS object. */
 static void start_tls(fn_handshake *handshake, uint64_t now_ns)
 {
@@ -520,7 +514,7 @@ bool fn_handshake_wants_private_key(const fn_handshake *handshake)
     if (!handshake->is_server || handshake->peer_done)
         return false;
     if (handshake->state == FN_HANDSHAKE_WAITING)
-        return is_raw_complete(handshake);
+        return fn_handshake_is_greeted(handshake);
     return handshake->state == FN_HANDSHAKE_TLS && fn_tls_may_sign(handshake->tls);
 }
 
@@ -545,7 +539,7 @@ static void step_waiting(fn_handshake *handshake, uint64_t now_ns)
 {
     if (handshake->peer_done)
         fn_handshake_lose_transport(handshake, now_ns, FASTNET_ERR_CLOSED);
-    else if (is_raw_complete(handshake))
+    else if (fn_handshake_is_greeted(handshake))
         start_tls(handshake, now_ns);
 }
 

@@ -192,6 +192,9 @@ bool fn_handshake_wants_step(const fn_handshake *handshake);
 /* The next step may use the server's private key: milliseconds with RSA. See fn_work_budget. */
 bool fn_handshake_wants_private_key(const fn_handshake *handshake);
 
+/* Server: the ClientHello is whole; what follows is our work. */
+bool fn_handshake_is_greeted(const fn_handshake *handshake);
+
 /* Does all the work that the input allows, and ends the handshake when its
  * deadline has come. *key_operation (may be NULL) says whether the private key was
  * used. Never fails: see the state. */

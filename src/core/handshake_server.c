@@ -18,6 +18,13 @@ void fn_handshake_init_server(fn_handshake *handshake, const fn_handshake_config
     handshake->deadline_ns = fn_add_saturating(now_ns, config->timeout_ns);
 }
 
+bool fn_handshake_is_greeted(const fn_handshake *handshake)
+{
+    return handshake->state > FN_HANDSHAKE_WAITING ||
+           (handshake->raw_bytes > 0 &&
+            fn_tls_record_complete(handshake->raw, handshake->raw_bytes) == FN_TLS_RECORD_COMPLETE);
+}
+
 /* The order is that of PROTOCOL.md section 3. */
 static int judge_hello(const fn_handshake *handshake, const fn_hello *hello, fn_failure *failure)
 {
@@ -114,7 +121,8 @@ int fn_handshake_accept(fn_handshake *handshake, uint64_t now_ns, uint32_t peer_
 int fn_handshake_reject(fn_handshake *handshake, uint64_t now_ns, int result, uint32_t app_code,
                         const char *text)
 {
-    assert(result == FASTNET_ERR_REJECTED || result == FASTNET_ERR_FULL);
+    assert(result == FASTNET_ERR_REJECTED || result == FASTNET_ERR_FULL ||
+           result == FASTNET_ERR_LIMIT);
     if (handshake->state != FN_HANDSHAKE_DECIDING)
         return FASTNET_ERR_STATE;
     fn_failure_set(&handshake->failure, result, "%s",

@@ -180,7 +180,7 @@ bool fn_hello_offers(const fn_hello *hello, uint16_t version)
 int fn_reject_code(const fn_reject *reject)
 {
     static const int codes[] = {FASTNET_ERR_PROTOCOL, FASTNET_ERR_REJECTED, FASTNET_ERR_FULL,
-                                FASTNET_ERR_VERSION, FASTNET_ERR_CHANNELS};
+                                FASTNET_ERR_VERSION,  FASTNET_ERR_CHANNELS, FASTNET_ERR_LIMIT};
     for (size_t i = 0; i < FN_ARRAY_COUNT(codes); i++) {
         if (reject->result == (uint32_t)-codes[i])
             return codes[i];

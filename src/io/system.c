@@ -178,6 +178,12 @@ static void tcp_unlisten(void *world)
     fn_tcp_listener_close(&system->listener);
 }
 
+static void tcp_watch_listener(void *world, uint64_t token, uint32_t interest)
+{
+    fn_system *system = world;
+    fn_poller_modify(&system->poller, system->listener.handle, token, interest, NULL);
+}
+
 static fn_tcp_outcome tcp_accept(void *world, fn_tcp *tcp, fn_address *remote)
 {
     return fn_tcp_accept(&((fn_system *)world)->listener, tcp, remote);
@@ -340,6 +346,7 @@ fn_platform fn_system_platform(fn_system *system)
         .udp_unwatch = udp_unwatch,
         .tcp_listen = tcp_listen,
         .tcp_unlisten = tcp_unlisten,
+        .tcp_watch_listener = tcp_watch_listener,
         .tcp_accept = tcp_accept,
         .tcp_connect = tcp_connect,
         .tcp_connect_result = tcp_connect_result,

@@ -41,7 +41,8 @@ int fn_tcp_connect(fn_tcp *tcp, const fn_address *peer, const fn_address *local,
 
 /*
  * After writability (harmless before): FASTNET_OK with *established false while under way, true
- * when done. FASTNET_ERR_ADDRESS: refused or unreachable; FASTNET_ERR_TIMEOUT: the system gave up
+ * when done. FASTNET_ERR_ADDRESS: refused or unreachable; FASTNET_ERR_CLOSED: established, and
+ * reset by the other side since; FASTNET_ERR_TIMEOUT: the system gave up
  * waiting; FASTNET_ERR_SYSTEM: anything else. The sentence names the peer.
  */
 int fn_tcp_connect_result(fn_tcp *tcp, const fn_address *peer, bool *established,

@@ -83,6 +83,8 @@ typedef struct fn_platform_ops {
     int (*tcp_listen)(void *world, const fn_tcp_listen_options *options, uint64_t token,
                       fn_address *local, fn_io_error *error);
     void (*tcp_unlisten)(void *world);
+    /* What the wait tells of the listener: FN_POLL_READ, or nothing for now. */
+    void (*tcp_watch_listener)(void *world, uint64_t token, uint32_t interest);
     fn_tcp_outcome (*tcp_accept)(void *world, fn_tcp *tcp, fn_address *remote);
     /* From local (its port does not matter; any = what the system takes).
      * OK: under way; wait until it is writable, then ask for the result. */
@@ -263,6 +265,12 @@ static inline int fn_platform_tcp_listen(const fn_platform *platform,
 static inline void fn_platform_tcp_unlisten(const fn_platform *platform)
 {
     platform->ops->tcp_unlisten(platform->world);
+}
+
+static inline void fn_platform_tcp_watch_listener(const fn_platform *platform, uint64_t token,
+                                                  uint32_t interest)
+{
+    platform->ops->tcp_watch_listener(platform->world, token, interest);
 }
 
 static inline fn_tcp_outcome fn_platform_tcp_accept(const fn_platform *platform, fn_tcp *tcp,

@@ -51,11 +51,18 @@ static void op_begin(desk *all, uint32_t which, uint8_t argument)
     fn_admission_entry *evicted = NULL;
     uint32_t before = count(all, HALF_OPEN);
     bool banned = fn_admission_banned(&all->admission, &address);
-    fn_admission_verdict verdict =
-        fn_admission_begin(&all->admission, all->now_ns, &address, &all->entries[which], &evicted);
-    FUZZ_CHECK((verdict == FN_ADMISSION_BANNED) == banned);
+    fn_admission_verdict verdict = fn_admission_knock(&all->admission, all->now_ns, &address);
+    FUZZ_CHECK(verdict == FN_ADMISSION_LIMITED || (verdict == FN_ADMISSION_BANNED) == banned);
     if (verdict != FN_ADMISSION_ADMITTED)
         return;
+    bool room = fn_admission_has_room(&all->admission, all->now_ns);
+    verdict = fn_admission_place(&all->admission, all->now_ns, &address, &evicted);
+    FUZZ_CHECK(room || verdict == FN_ADMISSION_WAIT);
+    if (verdict != FN_ADMISSION_ADMITTED) {
+        FUZZ_CHECK(before == all->admission.config.handshakes_max && evicted == NULL);
+        return;
+    }
+    fn_admission_enter(&all->admission, all->now_ns, &all->entries[which], &address);
     all->states[which] = HALF_OPEN;
     FUZZ_CHECK((evicted != NULL) == (before == all->admission.config.handshakes_max));
     if (evicted == NULL)
@@ -67,9 +74,9 @@ static void op_begin(desk *all, uint32_t which, uint8_t argument)
 
 static void op_advance(desk *all, uint32_t which, uint8_t argument)
 {
-    uint32_t stage = argument % FN_ADMISSION_STAGES;
+    fn_admission_stage stage = argument % FN_ADMISSION_STAGES;
     if (all->states[which] == HALF_OPEN && stage >= all->entries[which].stage)
-        fn_admission_advance(&all->admission, &all->entries[which], stage);
+        fn_admission_advance(&all->admission, all->now_ns, &all->entries[which], stage);
 }
 
 static void op_decide(desk *all, uint32_t which, uint8_t argument)
@@ -77,6 +84,7 @@ static void op_decide(desk *all, uint32_t which, uint8_t argument)
     (void)argument;
     if (all->states[which] != HALF_OPEN)
         return;
+    fn_admission_pass(&all->admission, all->now_ns, &all->entries[which]);
     bool full = count(all, ASKED) >= all->admission.config.requests_max;
     bool asked = fn_admission_decide(&all->admission, &all->entries[which]);
     FUZZ_CHECK(asked == !full);
@@ -143,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
                                   .requests_max = choices / 16 % 4,
                                   .handshakes_per_address_per_s = choices / 64 * 4};
     memset(&all, 0, sizeof all);
-    all.memory = malloc(fn_admission_memory_bytes());
+    all.memory = malloc(fn_admission_memory_bytes(&config));
     all.now_ns = FN_NS_PER_S;
     FUZZ_CHECK(all.memory != NULL);
     fn_admission_init(&all.admission, &config, all.memory, seed);

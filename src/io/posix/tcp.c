@@ -131,8 +131,10 @@ static int fn_connect_failed(const fn_address *peer, int os_error, fn_io_error *
     case ETIMEDOUT:
         code = FASTNET_ERR_TIMEOUT;
         break;
-    case ECONNREFUSED:
     case ECONNRESET:
+        code = FASTNET_ERR_CLOSED;
+        break;
+    case ECONNREFUSED:
     case EHOSTUNREACH:
     case ENETUNREACH:
     case ENETDOWN:
