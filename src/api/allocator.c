@@ -1,8 +1,6 @@
 #include "api/allocator.h"
 
-#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void *default_alloc(void *user, size_t size_bytes, size_t alignment)
 {
@@ -18,6 +16,12 @@ static void default_free(void *user, void *block, size_t size_bytes)
     free(block);
 }
 
+static void *default_alloc_zeroed(void *user, size_t size_bytes)
+{
+    (void)user;
+    return calloc(1, size_bytes);
+}
+
 int fn_allocator_check(const FastNetAllocator *allocator, fn_failure *failure)
 {
     if ((allocator->alloc == NULL) == (allocator->free == NULL))
@@ -29,38 +33,7 @@ int fn_allocator_check(const FastNetAllocator *allocator, fn_failure *failure)
 fn_memory fn_allocator_memory(const FastNetAllocator *allocator)
 {
     if (allocator->alloc == NULL)
-        return (fn_memory){.alloc = default_alloc, .free = default_free};
+        return (fn_memory){
+            .alloc = default_alloc, .alloc_zeroed = default_alloc_zeroed, .free = default_free};
     return (fn_memory){.user = allocator->user, .alloc = allocator->alloc, .free = allocator->free};
-}
-
-void *fn_allocator_zeroed(const fn_memory *memory, size_t bytes)
-{
-    if (memory->alloc == default_alloc)
-        return calloc(1, bytes);
-    void *block = fn_memory_alloc(memory, bytes, FN_ALLOCATOR_ALIGNMENT);
-    if (block != NULL)
-        memset(block, 0, bytes);
-    return block;
-}
-
-void *fn_blocks_take(fn_blocks *blocks, size_t bytes, bool touch)
-{
-    assert(blocks->count < FN_ALLOCATOR_BLOCKS_MAX);
-    void *block = touch ? fn_allocator_zeroed(&blocks->memory, bytes)
-                        : fn_memory_alloc(&blocks->memory, bytes, FN_ALLOCATOR_ALIGNMENT);
-    if (block == NULL)
-        return NULL;
-    blocks->rows[blocks->count].block = block;
-    blocks->rows[blocks->count].bytes = bytes;
-    blocks->count++;
-    return block;
-}
-
-void fn_blocks_free(fn_blocks *blocks)
-{
-    while (blocks->count > 0) {
-        blocks->count--;
-        fn_memory_free(&blocks->memory, blocks->rows[blocks->count].block,
-                       blocks->rows[blocks->count].bytes);
-    }
 }

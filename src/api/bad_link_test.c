@@ -1,4 +1,4 @@
-#include "api/bad_link.h"
+#include "host/carrier/bad_link.h"
 
 #include "api/allocator.h"
 #include "base/units.h"

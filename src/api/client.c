@@ -1,9 +1,12 @@
 /* The short form for clients: an endpoint with one peer. */
 #include "api/connect_error.h"
 #include "api/endpoint.h"
-#include "api/goodbye.h"
+#include "api/peer_calls.h"
 #include "api/poll.h"
-#include "api/talking.h"
+#include "api/refusal.h"
+#include "host/life.h"
+#include "host/shutdown.h"
+#include "host/turn.h"
 
 #define WAIT_NS FN_NS_PER_S /* each turn; the connect has its own deadline */
 
@@ -11,9 +14,9 @@
 static const fn_event *wait_for_event(FastNetEndpoint *endpoint)
 {
     const fn_event *event;
-    while ((event = fn_events_front(&endpoint->events)) == NULL) {
-        fn_pump_wait(endpoint, WAIT_NS);
-        fn_peers_sweep(endpoint);
+    while ((event = fn_events_front(&endpoint->host.events)) == NULL) {
+        fn_pump_wait(&endpoint->host, WAIT_NS);
+        fn_peers_sweep(&endpoint->host);
     }
     return event;
 }
@@ -31,7 +34,7 @@ static FastNetClient wait_until_connected(FastNetEndpoint *endpoint)
     FastNetEvent event;
     if (wait_for_event(endpoint)->type == FN_EVENT_CONNECTED)
         return endpoint;
-    fn_delivery_take(endpoint, &event, 1);
+    fn_delivery_take(&endpoint->host, &event, 1);
     return give_up(endpoint, event.error_code, (const char *)event.data);
 }
 
@@ -57,8 +60,8 @@ static const fn_peer *only_outgoing(const FastNetEndpoint *endpoint, uint32_t *c
 {
     const fn_peer *only = NULL;
     *count = 0;
-    for (const fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
-         peer = fn_peer_after(endpoint, peer->id)) {
+    for (const fn_peer *peer = fn_peer_after(&endpoint->host, 0); peer != NULL;
+         peer = fn_peer_after(&endpoint->host, peer->id)) {
         if (!peer->is_client || !peer->placed || peer->muted)
             continue;
         only = peer;
@@ -76,8 +79,8 @@ static FastNetPeerId find_peer(FastNetEndpoint *endpoint)
         fn_refuse_copy(endpoint);
         return 0;
     }
-    fn_peer *known = fn_peer_find(endpoint, endpoint->client_peer);
-    if (known != NULL && known->placed && endpoint->peers.outgoing_count == 1)
+    fn_peer *known = fn_peer_find(&endpoint->host, endpoint->client_peer);
+    if (known != NULL && known->placed && endpoint->host.peers.outgoing_count == 1)
         return known->id;
     const fn_peer *only = only_outgoing(endpoint, &count);
     endpoint->client_peer = only != NULL ? only->id : 0;
@@ -114,6 +117,6 @@ void fastnet_client_disconnect(FastNetClient client)
 {
     if (client == NULL)
         return;
-    fn_goodbye_wait(client, 0, NULL);
+    fn_shutdown_wait(&client->host, 0, NULL);
     fastnet_endpoint_destroy(client);
 }

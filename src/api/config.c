@@ -9,8 +9,8 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "core/ids.h"
-#include "core/receive_queue.h"
-#include "core/send_queue.h"
+#include "crypto/tls_context.h"
+#include "host/blocks.h"
 #include "io/host.h"
 
 /* field, smallest, largest */
@@ -38,9 +38,6 @@ enum {
     TIMEOUT_MS_MAX = 600 * 1000,
     MESSAGE_WINDOW = 4096, /* reliable ids above the lowest missing one */
     DATAGRAM_BYTES_MIN_ACCEPTED = 1472,
-    HOME_BYTES_MAX = 128 * 1024,
-    SMALL_BYTES = 16 * 1024, /* ledgers, rings, small messages: beside the largest ones */
-    CONNECTION_MARGIN_BYTES = 1024 * 1024,
     /* Of version 0.1.0 before `socket` was added. */
     CONFIG_BYTES_MIN = offsetof(FastNetConfig, socket),
 };
@@ -138,33 +135,6 @@ static int check_ranges(const FastNetConfig *given, fn_failure *failure)
     return FASTNET_OK;
 }
 
-/* --- memory --- */
-
-/* Blocks are powers of two. */
-static size_t message_block_bytes(const FastNetConfig *given)
-{
-    return fn_pool_block_bytes(fn_max_size(fn_outbound_bytes(given->message_bytes_max),
-                                           fn_inbound_bytes(given->message_bytes_max)));
-}
-
-/* One message on its way out must not keep out the one that comes in: two endpoints that send to
- * each other would wait for ever. */
-static uint64_t memory_bytes_min(const FastNetConfig *given)
-{
-    return 2 * (uint64_t)message_block_bytes(given) + SMALL_BYTES;
-}
-
-fn_pool_shares fn_config_memory_shares(const FastNetConfig *given)
-{
-    uint64_t homes_bytes =
-        fn_min_u64(given->memory_bytes_max / 2, given->memory_bytes_max - memory_bytes_min(given));
-    uint64_t home_bytes = fn_min_u64(homes_bytes / given->peers_max, HOME_BYTES_MAX);
-    return (fn_pool_shares){.seats = given->peers_max,
-                            .home_bytes =
-                                (size_t)(home_bytes - home_bytes % FN_POOL_BLOCK_BYTES_MIN),
-                            .room_bytes = message_block_bytes(given)};
-}
-
 /* A message that no queue can ever hold would be refused for ever: say so now. */
 static int check_message_fits(const FastNetConfig *given, fn_failure *failure)
 {
@@ -184,7 +154,7 @@ static int check_message_fits(const FastNetConfig *given, fn_failure *failure)
                                   (unsigned long long)cost);
         }
     }
-    uint64_t memory_bytes = memory_bytes_min(given);
+    uint64_t memory_bytes = fn_config_memory_bytes_min(given);
     if (given->memory_bytes_max < memory_bytes) {
         return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
                               "memory_bytes_max is %llu; one message of message_bytes_max going "
@@ -357,19 +327,4 @@ int fn_config_read_options(const FastNetConnectOptions *given, FastNetConnectOpt
     int result = fn_config_read_sized(given, given->struct_size, out, sizeof *out, sizeof *out,
                                       "FastNetConnectOptions", failure);
     return result == FASTNET_OK ? check_options(out, failure) : result;
-}
-
-/* --- the table of peers --- */
-
-uint32_t fn_config_peer_rows(const fn_config *config)
-{
-    return fn_min_u32(2 * config->given.peers_max, FN_SLOTS_MAX);
-}
-
-/* Blocks are powers of two, so what is queued can cost up to twice its size. */
-size_t fn_config_connection_cap_bytes(const fn_config *config)
-{
-    const FastNetConfig *given = &config->given;
-    uint64_t queues = (uint64_t)given->send_queue_bytes_max + given->receive_window_bytes;
-    return (size_t)fn_min_u64(given->memory_bytes_max, 2 * queues + CONNECTION_MARGIN_BYTES);
 }

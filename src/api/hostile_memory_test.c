@@ -4,9 +4,9 @@
  */
 #include "api/test_net.h"
 
-#include "api/datagrams.h"
 #include "api/endpoint.h"
 #include "core/conn_parts.h"
+#include "host/carrier/datagrams.h"
 
 enum { CROWD_MAX = 60, ROUNDS = 20, ROUND_MS = 2000, PING_MS = 50 };
 
@@ -24,7 +24,7 @@ typedef struct stage {
 
 static void forge(stage *all, uint32_t who, const uint8_t *frames, size_t bytes)
 {
-    fn_peer *peer = fn_peer_find_any(all->crowd, all->hostile[who]);
+    fn_peer *peer = fn_peer_find_any(&all->crowd->host, all->hostile[who]);
     assert_non_null(peer);
     fn_conn *conn = peer->conn;
     if (!fn_sent_reserve(&conn->sent, &conn->store, 1)) {
@@ -33,18 +33,19 @@ static void forge(stage *all, uint32_t who, const uint8_t *frames, size_t bytes)
     }
     uint64_t number = conn->sent.next;
     fn_sent_push(&conn->sent);
-    fn_send_slot *slot = fn_datagrams_slot(all->crowd);
+    fn_send_slot *slot = fn_datagrams_slot(&all->crowd->host);
     if (slot == NULL) {
-        fn_datagrams_send(all->crowd, fastnet_now_ns());
-        slot = fn_datagrams_slot(all->crowd);
+        fn_datagrams_send(&all->crowd->host, fastnet_now_ns());
+        slot = fn_datagrams_slot(&all->crowd->host);
     }
     assert_non_null(slot);
     size_t header = fn_header_encode(slot->data, conn->config.remote_receiver_id,
                                      conn->send_keys.phase, number, 4);
     memcpy(slot->data + header, frames, bytes);
     fn_send_keys_seal(&conn->send_keys, number, slot->data, header, slot->data + header, bytes);
-    fn_datagrams_commit(all->crowd, slot, peer, conn->active, header + bytes + FN_WIRE_TAG_BYTES);
-    fn_datagrams_send(all->crowd, fastnet_now_ns());
+    fn_datagrams_commit(&all->crowd->host, slot, peer, conn->active,
+                        header + bytes + FN_WIRE_TAG_BYTES);
+    fn_datagrams_send(&all->crowd->host, fastnet_now_ns());
 }
 
 static void forge_message(stage *all, uint32_t who, const fn_message_frame *frame)
@@ -203,8 +204,8 @@ static void all_goes_on(stage *all, const char *attack)
 {
     size_t used = memory_used(all);
     print_message("%s, %u sessions: %zu of %zu KiB\n", attack, all->count, used >> 10,
-                  (size_t)all->net->server->config.given.memory_bytes_max >> 10);
-    assert_true(used <= all->net->server->config.given.memory_bytes_max);
+                  (size_t)all->net->server->host.config.given.memory_bytes_max >> 10);
+    assert_true(used <= all->net->server->host.config.given.memory_bytes_max);
     newcomer_gets_in(all);
     honest_session_talks(all);
     newcomer_gets_in(all);
@@ -402,7 +403,7 @@ static void without_memory_a_newcomer_hears_full_at_once(void **state)
     server.log_user = &memory;
     test_net *net = test_net_with(&server, NULL);
     test_net_connect(net);
-    fn_peer *peer = fn_peer_find(net->server, net->to_client);
+    fn_peer *peer = fn_peer_find(&net->server->host, net->to_client);
     memory.denied_bytes = peer->conn_bytes;
     crowd = test_client_config(net);
     FastNetEndpoint *newcomers = test_add(net, &crowd);

@@ -12,7 +12,7 @@
 
 static fn_conn *conn_of(FastNetEndpoint *endpoint, FastNetPeerId id)
 {
-    return fn_peer_find_any(endpoint, id)->conn;
+    return fn_peer_find_any(&endpoint->host, id)->conn;
 }
 
 /* Seals frames as the client's next packet and sends them from a socket of its own. */
@@ -94,11 +94,11 @@ static void sessions_that_feigned_a_round_trip_leave_in_three_seconds(void **sta
         acknowledge_and_close(net, clients[i], numbers[i]);
     while (test_count(net, net->server, FASTNET_EVENT_DISCONNECTED) < SESSIONS)
         test_poll(net, net->server, 1000);
-    assert_int_equal(net->server->peers.slots.live_count, SESSIONS);
+    assert_int_equal(net->server->host.peers.slots.live_count, SESSIONS);
     test_clock_pass(&clock, 3 * FN_NS_PER_S);
     for (int i = 0; i < 4; i++)
         test_poll(net, net->server, 0);
-    assert_int_equal(net->server->peers.slots.live_count, 0);
+    assert_int_equal(net->server->host.peers.slots.live_count, 0);
     test_clock_give_back(&clock);
     test_net_destroy(net);
 }

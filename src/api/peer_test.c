@@ -2,7 +2,7 @@
 #include "api/test_net.h"
 
 #include "api/endpoint.h"
-#include "api/session.h"
+#include "host/session.h"
 
 /* Somebody else's messages have filled the ring: a connect that fails meanwhile is told later. */
 static void attack_full_event_ring_does_not_swallow_a_failed_connect(void **state)
@@ -13,7 +13,7 @@ static void attack_full_event_ring_does_not_swallow_a_failed_connect(void **stat
     FastNetEndpoint *client = test_add(net, &config);
     FastNetPeerId peer = test_connect_to(net, client, "127.0.0.1:1", NULL);
     const fn_event nobodys = {.type = FN_EVENT_MESSAGE, .owner = UINT32_MAX};
-    while (fn_events_push(&client->events, &nobodys)) {
+    while (fn_events_push(&client->host.events, &nobodys)) {
     }
     for (int i = 0; i < 50; i++) {
         fastnet_poll(client, NULL, 0, 0);
@@ -39,13 +39,13 @@ static void attack_tls_breach_after_welcome_leaves_the_session_alone(void **stat
     net->to_server = test_connect_to(net, net->client, "127.0.0.1", NULL);
     net->to_client = test_await(net, net->server, FASTNET_EVENT_CONNECTED)->peer_id;
     test_await(net, net->client, FASTNET_EVENT_CONNECTED);
-    fn_link *link = fn_peer_find_any(net->server, net->to_client)->link;
+    fn_link *link = fn_peer_find_any(&net->server->host, net->to_client)->link;
     assert_non_null(link);
     size_t written = 0;
     fn_tls_write(link->handshake.tls, (const uint8_t *)"junk", 4, &written);
-    fn_link_transmit(net->server, link);
+    fn_link_transmit(&net->server->host, link);
     test_run_ms(net, 50);
-    assert_null(fn_peer_find_any(net->client, net->to_server)->link);
+    assert_null(fn_peer_find_any(&net->client->host, net->to_server)->link);
     assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
     assert_int_equal(fastnet_send(net->client, net->to_server, 0, "ping", 4), FASTNET_OK);
     test_await(net, net->server, FASTNET_EVENT_DATA);
@@ -59,8 +59,8 @@ static void attack_return_to_an_address_that_was_given_up_is_not_mistaken(void *
     (void)state;
     test_net *net = test_net_connected();
     test_run_ms(net, 50);
-    fn_peer *to_server = fn_peer_find_any(net->client, net->to_server);
-    fn_peer *to_client = fn_peer_find_any(net->server, net->to_client);
+    fn_peer *to_server = fn_peer_find_any(&net->client->host, net->to_server);
+    fn_peer *to_client = fn_peer_find_any(&net->server->host, net->to_client);
     fn_address bystander, back;
     assert_true(fn_address_parse_host("127.0.0.8", &bystander));
     assert_true(fn_address_parse_host("127.0.0.9", &back));
@@ -68,11 +68,12 @@ static void attack_return_to_an_address_that_was_given_up_is_not_mistaken(void *
     fn_peer_set_path(to_client, 1, &bystander);
     fn_peer_set_path(to_client, 2, &back);
     uint8_t datagram[2048], path;
-    uint64_t now_ns = fn_endpoint_clock(net->server);
+    uint64_t now_ns = fn_host_clock(&net->server->host);
     assert_int_equal(fn_conn_send(to_server->conn, 0, "x", 1, NULL), FASTNET_OK);
     size_t bytes = fn_conn_transmit(to_server->conn, now_ns, datagram, sizeof datagram, &path);
-    assert_int_equal(fn_session_receive(net->server, to_client, now_ns, &back, datagram, bytes),
-                     FN_CONN_NEW_PATH);
+    assert_int_equal(
+        fn_session_receive(&net->server->host, to_client, now_ns, &back, datagram, bytes),
+        FN_CONN_NEW_PATH);
     assert_int_equal(fn_peer_path_of(to_client, &back), 1);
     assert_int_equal(fn_peer_path_of(to_client, &bystander), FN_CONN_PATH_UNKNOWN);
     fastnet_poll(net->server, NULL, 0, 0);

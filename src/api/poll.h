@@ -1,36 +1,12 @@
-/*
- * poll.h: the order in which everything gets its turn.
- *
- *   what the last poll delivered is given back
- *   UDP is read until it is empty, then timers run: an application that was busy for a while must
- * not lose peers whose datagrams are waiting in the socket TCP: accepted, read; handshakes step
- * within their budget every session that may have something to send is flushed, in one batch
- */
+/* poll.h: one event at a time, as the short forms give it. */
 #ifndef FN_API_POLL_H
 #define FN_API_POLL_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "fastnet.h"
 
-/* One turn for everything, without waiting. Does not release or deliver events. */
-void fn_pump(FastNetEndpoint *endpoint);
-
-/* Waits for one thing to do, until end_ns at most, and gives everything one turn. */
-void fn_pump_turn(FastNetEndpoint *endpoint, uint64_t end_ns);
-
-/* Turns until an event is queued, fastnet_wake was called, timeout_ns have passed, or the allowance
- * of handshake work is used up and more is left. */
-void fn_pump_wait(FastNetEndpoint *endpoint, uint64_t timeout_ns);
-
-/* When the next turn is wanted even if nothing arrives: absolute; 0 = now. */
-uint64_t fn_pump_deadline_ns(const FastNetEndpoint *endpoint);
-
-/* Gives back what was delivered and frees what was waiting for that. */
-void fn_pump_release(FastNetEndpoint *endpoint);
-
-/* One event without waiting, as the short forms give it: false and type NONE when there is none. */
+/* Without waiting; false and type NONE when there is none. */
 bool fn_poll_one(FastNetEndpoint *endpoint, FastNetEvent *event);
 
 #endif

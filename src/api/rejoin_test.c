@@ -36,14 +36,14 @@ static void silence_gets_a_connected_client_another_socket(void **state)
     net->to_server = test_connect_to(net, net->client, "127.0.0.1", NULL);
     net->to_client = test_await(net, net->server, FASTNET_EVENT_CONNECTED)->peer_id;
     test_await(net, net->client, FASTNET_EVENT_CONNECTED);
-    assert_true(net->client->datagrams.connected);
+    assert_true(net->client->host.datagrams.connected);
     uint16_t port = fastnet_udp_port(net->client);
     block_udp(net, 1000);
     await_transport(net, FASTNET_TRANSPORT_TCP);
     assert_int_not_equal(fastnet_udp_port(net->client), port);
     block_udp(net, 0);
     await_transport(net, FASTNET_TRANSPORT_UDP);
-    assert_true(net->client->datagrams.connected);
+    assert_true(net->client->host.datagrams.connected);
     assert_int_equal(fastnet_send(net->client, net->to_server, 0, "still here", 10), FASTNET_OK);
     bool arrived = false;
     while (!arrived) {
@@ -75,7 +75,7 @@ static void leave(test_net *net)
 {
     fastnet_disconnect(net->client, net->to_server, 0, NULL);
     test_await(net, net->server, FASTNET_EVENT_DISCONNECTED);
-    while (fn_peer_after(net->client, 0) != NULL)
+    while (fn_peer_after(&net->client->host, 0) != NULL)
         test_turn(net);
     test_turn(net); /* the slot is free */
     test_forget_events(net);
@@ -126,11 +126,11 @@ static void a_socket_that_reaches_nobody_is_not_used_again(void **state)
     (void)state;
     static const uint8_t nowhere[4] = {255, 255, 255, 255};
     test_net *net = udp_only();
-    fn_address *remote = &net->client->datagrams.remote;
+    fn_address *remote = &net->client->host.datagrams.remote;
     fn_address server = *remote;
     leave(net);
     *remote = fn_address_from_ipv4(nowhere, server.port);
-    fn_datagrams_renew(net->client);
+    fn_datagrams_renew(&net->client->host);
     *remote = server;
     test_net_connect(net);
     test_net_destroy(net);
@@ -142,7 +142,7 @@ static void a_full_socket_does_not_block_the_next_one(void **state)
     (void)state;
     test_net *net = udp_only();
     leave(net);
-    net->client->datagrams.blocked = true;
+    net->client->host.datagrams.blocked = true;
     test_net_connect(net);
     test_net_destroy(net);
 }

@@ -1,4 +1,4 @@
-#include "api/report.h"
+#include "host/diagnostics.h"
 
 #include "api/endpoint.h"
 #include "api/test_net.h"
@@ -7,7 +7,7 @@
 /* The call fails with that code, and the sentence says why: it holds that word. */
 #define REFUSED(endpoint, code, word, call)                                                  \
     do {                                                                                     \
-        (endpoint)->report.sentence = NULL;                                                  \
+        (endpoint)->host.diagnostics.sentence = NULL;                                        \
         assert_int_equal((call), (code));                                                    \
         if (strstr(fastnet_last_error_text(endpoint), (word)) == NULL)                       \
             fail_msg("%s: '%s' does not say '%s'", #call, fastnet_last_error_text(endpoint), \

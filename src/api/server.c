@@ -1,8 +1,9 @@
 /* The short form for servers: a listening endpoint with the default config. */
-#include "api/goodbye.h"
+#include "api/endpoint.h"
+#include "api/peer_calls.h"
 #include "api/poll.h"
-#include "api/talking.h"
 #include "fastnet.h"
+#include "host/shutdown.h"
 
 FastNetServer fastnet_server_create(uint16_t udp_port, uint16_t tcp_port, const char *cert_path,
                                     const char *key_path)
@@ -48,6 +49,6 @@ void fastnet_server_destroy_with_reason(FastNetServer server, uint32_t code, con
 {
     if (server == NULL)
         return;
-    fn_goodbye_wait(server, code, text);
+    fn_shutdown_wait(&server->host, code, text);
     fastnet_endpoint_destroy(server);
 }

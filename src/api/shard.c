@@ -12,29 +12,12 @@ static fn_shard_inbox *inbox_of(const FastNetEndpoint *endpoint, uint32_t index)
 
 /* --- creating --- */
 
-void fn_shard_set_ports(FastNetEndpoint *endpoint)
-{
-    if (endpoint->shard.group == NULL || endpoint->shard.index == 0)
-        return;
-    const FastNetEndpoint *first = endpoint->shard.group->endpoints[0];
-    endpoint->config.given.udp_port = first->datagrams.local_port;
-    endpoint->config.given.tls_port = first->incoming.door.port;
-}
-
-fn_port_use fn_shard_port_use(const FastNetEndpoint *endpoint)
-{
-    const fn_shard *shard = &endpoint->shard;
-    if (shard->group == NULL || shard->group->count == 1)
-        return FN_PORT_ALONE;
-    return shard->index == 0 ? FN_PORT_FIRST : FN_PORT_JOIN;
-}
-
 /* One context for all: a ticket of any shard then resumes on every one. */
 fn_tls_context *fn_shard_identity(const FastNetEndpoint *endpoint)
 {
     if (endpoint->shard.group == NULL || endpoint->shard.index == 0)
         return NULL;
-    return fn_tls_context_retain(endpoint->shard.group->endpoints[0]->links.config.server_tls);
+    return fn_tls_context_retain(endpoint->shard.group->endpoints[0]->host.links.config.server_tls);
 }
 
 /* --- whose --- */
@@ -45,10 +28,9 @@ static uint32_t shard_of(const FastNetEndpoint *endpoint, uint32_t receiver_id)
     return bits > 0 ? receiver_id >> (32 - bits) : 0;
 }
 
-bool fn_shard_is_elsewhere(const FastNetEndpoint *endpoint, uint32_t receiver_id)
+static bool is_elsewhere(void *user, uint32_t receiver_id)
 {
-    if (endpoint->shard.group == NULL)
-        return false;
+    const FastNetEndpoint *endpoint = user;
     uint32_t index = shard_of(endpoint, receiver_id);
     return index != endpoint->shard.index && index < endpoint->shard.group->count;
 }
@@ -59,15 +41,17 @@ bool fn_shard_is_elsewhere(const FastNetEndpoint *endpoint, uint32_t receiver_id
 static void announce(FastNetEndpoint *endpoint, uint32_t index)
 {
     if (!atomic_exchange_explicit(&inbox_of(endpoint, index)->waiting, true, memory_order_release))
-        fn_platform_wake(&endpoint->shard.group->endpoints[index]->platform);
+        fn_platform_wake(&endpoint->shard.group->endpoints[index]->host.platform);
 }
 
-void fn_shard_hand_over(FastNetEndpoint *endpoint, fn_link *link)
+static void hand_over(void *user, fn_link *link)
 {
+    FastNetEndpoint *endpoint = user;
     uint32_t index = shard_of(endpoint, fn_handshake_attach_id(&link->handshake));
     fn_shard_inbox *inbox = inbox_of(endpoint, index);
-    fn_link_leave(endpoint, link);
-    fn_handshake_move(&link->handshake, &endpoint->shard.group->endpoints[index]->links.config);
+    fn_link_leave(&endpoint->host, link);
+    fn_handshake_move(&link->handshake,
+                      &endpoint->shard.group->endpoints[index]->host.links.config);
     fn_lock_take(&inbox->lock);
     bool room = inbox->link_count < FN_SHARD_LINKS_MAX;
     if (room) {
@@ -80,15 +64,15 @@ void fn_shard_hand_over(FastNetEndpoint *endpoint, fn_link *link)
         endpoint->shard.handed_over++;
     } else {
         endpoint->shard.refused++;
-        fn_link_free(endpoint, link);
+        fn_link_free(&endpoint->host, link);
     }
 }
 
-bool fn_shard_forward(FastNetEndpoint *endpoint, const fn_address *from, const uint8_t *data,
-                      size_t bytes)
+static bool forward(void *user, const fn_address *from, const uint8_t *data, size_t bytes)
 {
+    FastNetEndpoint *endpoint = user;
     uint32_t receiver_id = fn_load_be32(data + 1);
-    if (!fn_shard_is_elsewhere(endpoint, receiver_id))
+    if (!is_elsewhere(endpoint, receiver_id))
         return false;
     uint32_t index = shard_of(endpoint, receiver_id);
     fn_shard_inbox *inbox = inbox_of(endpoint, index);
@@ -130,11 +114,11 @@ void fn_shard_share_identity(FastNetEndpoint *endpoint, fn_tls_context *identity
 
 /* --- taking out --- */
 
-bool fn_shard_waiting(const FastNetEndpoint *endpoint)
+static bool waiting(void *user)
 {
-    const fn_shard *shard = &endpoint->shard;
-    return shard->group != NULL &&
-           atomic_load_explicit(&inbox_of(endpoint, shard->index)->waiting, memory_order_relaxed);
+    const FastNetEndpoint *endpoint = user;
+    return atomic_load_explicit(&inbox_of(endpoint, endpoint->shard.index)->waiting,
+                                memory_order_relaxed);
 }
 
 static void take_identity(FastNetEndpoint *endpoint, fn_shard_inbox *inbox)
@@ -145,8 +129,8 @@ static void take_identity(FastNetEndpoint *endpoint, fn_shard_inbox *inbox)
     fn_lock_give(&inbox->lock);
     if (identity == NULL)
         return;
-    fn_tls_context_release(endpoint->links.config.server_tls);
-    endpoint->links.config.server_tls = identity;
+    fn_tls_context_release(endpoint->host.links.config.server_tls);
+    endpoint->host.links.config.server_tls = identity;
 }
 
 static bool take_link(FastNetEndpoint *endpoint, fn_shard_inbox *inbox, uint64_t now_ns)
@@ -157,14 +141,14 @@ static bool take_link(FastNetEndpoint *endpoint, fn_shard_inbox *inbox, uint64_t
     fn_lock_give(&inbox->lock);
     if (node == NULL)
         return false;
-    fn_link_join(endpoint, FN_CONTAINER_OF(node, fn_link, work), now_ns);
+    fn_link_join(&endpoint->host, FN_CONTAINER_OF(node, fn_link, work), now_ns);
     return true;
 }
 
 /* False: there is none, or none can be taken until the application has taken its events. */
 static bool take_datagram(FastNetEndpoint *endpoint, fn_shard_inbox *inbox, uint64_t now_ns)
 {
-    fn_datagram *to = fn_datagrams_spare(endpoint);
+    fn_datagram *to = fn_datagrams_spare(&endpoint->host);
     if (to == NULL)
         return false;
     fn_lock_take(&inbox->lock);
@@ -179,7 +163,7 @@ static bool take_datagram(FastNetEndpoint *endpoint, fn_shard_inbox *inbox, uint
     }
     fn_lock_give(&inbox->lock);
     if (there)
-        fn_datagrams_take(endpoint, to, now_ns);
+        fn_datagrams_take(&endpoint->host, to, now_ns);
     return there;
 }
 
@@ -192,8 +176,9 @@ static void settle(fn_shard_inbox *inbox)
     fn_lock_give(&inbox->lock);
 }
 
-void fn_shard_receive(FastNetEndpoint *endpoint, uint64_t now_ns)
+static void receive(void *user, uint64_t now_ns)
 {
+    FastNetEndpoint *endpoint = user;
     fn_shard_inbox *inbox = inbox_of(endpoint, endpoint->shard.index);
     take_identity(endpoint, inbox);
     for (int i = 0; i < FN_SHARD_LINKS_PER_TURN && take_link(endpoint, inbox, now_ns); i++)
@@ -201,4 +186,31 @@ void fn_shard_receive(FastNetEndpoint *endpoint, uint64_t now_ns)
     for (int i = 0; i < FN_SHARD_DATAGRAMS_MAX && take_datagram(endpoint, inbox, now_ns); i++)
         continue;
     settle(inbox);
+}
+
+/* --- creating --- */
+
+static fn_port_use port_use(const fn_shard *shard)
+{
+    if (shard->group->count == 1)
+        return FN_PORT_ALONE;
+    return shard->index == 0 ? FN_PORT_FIRST : FN_PORT_JOIN;
+}
+
+void fn_shard_join(FastNetEndpoint *endpoint)
+{
+    static const fn_siblings_ops ops = {is_elsewhere, hand_over, forward, waiting, receive};
+    const fn_shard *shard = &endpoint->shard;
+    if (shard->group == NULL)
+        return;
+    endpoint->host.siblings = (fn_siblings){.ops = &ops,
+                                            .user = endpoint,
+                                            .index = shard->index,
+                                            .bits = shard->bits,
+                                            .port_use = port_use(shard)};
+    if (shard->index == 0)
+        return;
+    const FastNetEndpoint *first = shard->group->endpoints[0];
+    endpoint->host.config.given.udp_port = first->host.datagrams.local_port;
+    endpoint->host.config.given.tls_port = first->host.incoming.door.port;
 }

@@ -21,12 +21,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/allocator.h"
-#include "api/link.h"
 #include "base/list.h"
 #include "crypto/failure.h"
 #include "fastnet.h"
 #include "fastnet/shards.h"
+#include "host/blocks.h"
+#include "host/connect/link.h"
 #include "io/lock.h"
 #include "platform/port_use.h"
 #include "platform/udp.h"
@@ -66,31 +66,14 @@ typedef struct fn_shard {
     uint64_t forwarded;
 } fn_shard;
 
-/* How the endpoint binds its ports, once the config was read: the first shard chooses them. */
-void fn_shard_set_ports(FastNetEndpoint *endpoint);
-fn_port_use fn_shard_port_use(const FastNetEndpoint *endpoint);
+/* Before the host is opened: tells it of its siblings, and gives it the ports that the first shard
+ * has chosen. */
+void fn_shard_join(FastNetEndpoint *endpoint);
 
 /* The certificate that the first shard has read already, with a reference; NULL: read it. */
 fn_tls_context *fn_shard_identity(const FastNetEndpoint *endpoint);
 
-/* The receiver id is another shard's. */
-bool fn_shard_is_elsewhere(const FastNetEndpoint *endpoint, uint32_t receiver_id);
-
-/* The link goes to the shard that its ATTACH names, or is closed when that
- * has no room. It is gone afterwards. */
-void fn_shard_hand_over(FastNetEndpoint *endpoint, fn_link *link);
-
-/* The datagram goes to the shard that its receiver id names. False: it is nobody else's. */
-bool fn_shard_forward(FastNetEndpoint *endpoint, const fn_address *from, const uint8_t *data,
-                      size_t bytes);
-
 /* All other shards show that certificate too, from their next poll on. */
 void fn_shard_share_identity(FastNetEndpoint *endpoint, fn_tls_context *identity);
-
-/* Something may lie in the inbox. */
-bool fn_shard_waiting(const FastNetEndpoint *endpoint);
-
-/* Takes out what lies there. */
-void fn_shard_receive(FastNetEndpoint *endpoint, uint64_t now_ns);
 
 #endif

@@ -44,7 +44,7 @@ static int open_inboxes(FastNetShards *shards, uint32_t count)
 /* Known only once the config was read. */
 static size_t datagram_bytes(const FastNetShards *shards)
 {
-    return shards->endpoints[0]->datagrams.datagram_bytes;
+    return shards->endpoints[0]->host.datagrams.datagram_bytes;
 }
 
 static int take_buffers(FastNetShards *shards)
@@ -69,7 +69,7 @@ static void empty_inbox(FastNetShards *shards, fn_shard_inbox *inbox, FastNetEnd
 {
     fn_list_node *node;
     while ((node = fn_list_pop_front(&inbox->links)) != NULL)
-        fn_link_free(endpoint, FN_CONTAINER_OF(node, fn_link, work));
+        fn_link_free(&endpoint->host, FN_CONTAINER_OF(node, fn_link, work));
     fn_tls_context_release(inbox->identity);
     fn_memory_free(&shards->blocks.memory, inbox->datagrams[0].data,
                    inbox->datagrams[0].capacity * (size_t)FN_SHARD_DATAGRAMS_MAX);

@@ -3,8 +3,9 @@
 #include <dirent.h>
 
 #include "api/endpoint.h"
-#include "api/stream.h"
 #include "api/test_net.h"
+#include "host/carrier/stream.h"
+#include "host/life.h"
 #include "io/shard_steering.h"
 
 enum { LOSE_ALL = 1000, CLIENTS_MAX = 48 };
@@ -350,13 +351,13 @@ static void a_flood_to_a_shard_that_sleeps_is_bounded(void **state)
     uint8_t data[30] = {0xc0, 0x80};
     fn_address from = fn_address_any(false, 9);
     for (uint32_t i = 0; i < 10 * FN_SHARD_DATAGRAMS_MAX; i++)
-        assert_true(fn_shard_forward(shard(&all, 0), &from, data, sizeof data));
+        assert_true(fn_siblings_forward(&shard(&all, 0)->host.siblings, &from, data, sizeof data));
     assert_int_equal(all.shards->inboxes[1].datagram_count, FN_SHARD_DATAGRAMS_MAX);
-    assert_false(fn_shard_forward(shard(&all, 1), &from, data, sizeof data));
+    assert_false(fn_siblings_forward(&shard(&all, 1)->host.siblings, &from, data, sizeof data));
     assert_int_equal(fastnet_next_deadline(shard(&all, 1)), 0);
     test_poll(all.net, shard(&all, 1), 0);
     assert_int_equal(all.shards->inboxes[1].datagram_count, 0);
-    assert_false(fn_shard_waiting(shard(&all, 1)));
+    assert_false(fn_siblings_wait(&shard(&all, 1)->host.siblings));
     assert_int_equal(stats_of(shard(&all, 1)).unknown_datagrams, FN_SHARD_DATAGRAMS_MAX);
     destroy(&all);
 }
@@ -369,8 +370,8 @@ static uint32_t count_resumed_streams(const sharded *all)
     uint32_t count = 0;
     for (uint32_t i = 0; i < fastnet_shards_count(all->shards); i++) {
         const FastNetEndpoint *endpoint = shard(all, i);
-        for (const fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
-             peer = fn_peer_after(endpoint, peer->id)) {
+        for (const fn_peer *peer = fn_peer_after(&endpoint->host, 0); peer != NULL;
+             peer = fn_peer_after(&endpoint->host, peer->id)) {
             if (peer->stream == NULL)
                 continue;
             assert_true(fn_handshake_get_result(&peer->stream->link->handshake)->resumed);
@@ -412,9 +413,9 @@ static void forget_sessions(sharded *all)
     for (uint32_t i = 0; i < fastnet_shards_count(all->shards); i++) {
         FastNetEndpoint *endpoint = shard(all, i);
         uint64_t now_ns = fastnet_now_ns();
-        for (fn_peer *peer = fn_peer_after(endpoint, 0); peer != NULL;
-             peer = fn_peer_after(endpoint, peer->id))
-            fn_peer_retire(endpoint, peer, now_ns);
+        for (fn_peer *peer = fn_peer_after(&endpoint->host, 0); peer != NULL;
+             peer = fn_peer_after(&endpoint->host, peer->id))
+            fn_peer_retire(&endpoint->host, peer, now_ns);
     }
     nudge(all);
 }
@@ -451,7 +452,8 @@ static void a_shard_that_does_not_exist_knows_nobody(void **state)
     connect_clients(&all, 3);
     block_udp(&all, true);
     for (uint32_t i = 0; i < all.client_count; i++)
-        fn_peer_find(all.clients[i], all.to_server[i])->remote_receiver_id |= UINT32_C(3) << 30;
+        fn_peer_find(&all.clients[i]->host, all.to_server[i])->remote_receiver_id |= UINT32_C(3)
+                                                                                     << 30;
     nudge(&all);
     await_gone(&all);
     assert_int_equal(SUM_OF(&all, handed_over), 0);
@@ -514,18 +516,18 @@ static void a_new_certificate_is_everybodys(void **state)
     (void)state;
     sharded all = create(3);
     connect_clients(&all, 3);
-    const fn_tls_context *before = shard(&all, 0)->links.config.server_tls;
+    const fn_tls_context *before = shard(&all, 0)->host.links.config.server_tls;
     for (uint32_t i = 0; i < 3; i++)
-        assert_ptr_equal(shard(&all, i)->links.config.server_tls, before);
+        assert_ptr_equal(shard(&all, i)->host.links.config.server_tls, before);
     for (int time = 0; time < 2; time++)
         assert_int_equal(
             fastnet_certificate_reload(shard(&all, 1), all.net->certificate, all.net->key),
             FASTNET_OK);
     test_run_ms(all.net, 5);
-    const fn_tls_context *after = shard(&all, 1)->links.config.server_tls;
+    const fn_tls_context *after = shard(&all, 1)->host.links.config.server_tls;
     assert_ptr_not_equal(after, before);
     for (uint32_t i = 0; i < 3; i++)
-        assert_ptr_equal(shard(&all, i)->links.config.server_tls, after);
+        assert_ptr_equal(shard(&all, i)->host.links.config.server_tls, after);
     connect_clients(&all, all.client_count + 3);
     assert_all_talk(&all);
     destroy(&all);

@@ -1,4 +1,4 @@
-#include "api/spare.h"
+#include "host/idle_work.h"
 
 #include "base/units.h"
 
@@ -12,10 +12,10 @@ enum { TICK_MS = 16 };
 
 static bool is_hot_after(uint64_t interval_ns, int datagrams)
 {
-    fn_spare spare = {.all_prepared = true};
+    fn_idle_work spare = {.all_prepared = true};
     fn_peer peer = {.id = 3};
     for (int i = 0; i < datagrams; i++)
-        fn_spare_heard(&spare, &peer, FN_NS_PER_S + (uint64_t)i * interval_ns);
+        fn_idle_work_heard(&spare, &peer, FN_NS_PER_S + (uint64_t)i * interval_ns);
     assert_int_equal(spare.rows[3].peer, 3);
     assert_int_equal(spare.all_prepared, !spare.rows[3].hot);
     return spare.rows[3].hot;
@@ -34,13 +34,13 @@ static void only_who_talks_fast_is_prepared_for(void **state)
 static void a_row_stays_with_its_peer(void **state)
 {
     (void)state;
-    fn_spare spare = {.all_prepared = true};
-    fn_peer first = {.id = 3}, second = {.id = 3 + FN_SPARE_PEERS};
+    fn_idle_work spare = {.all_prepared = true};
+    fn_peer first = {.id = 3}, second = {.id = 3 + FN_IDLE_WORK_PEERS};
     uint64_t now_ns = FN_NS_PER_S;
-    fn_spare_heard(&spare, &first, now_ns);
-    fn_spare_heard(&spare, &second, now_ns + TICK_MS * FN_NS_PER_MS);
+    fn_idle_work_heard(&spare, &first, now_ns);
+    fn_idle_work_heard(&spare, &second, now_ns + TICK_MS * FN_NS_PER_MS);
     assert_int_equal(spare.rows[3].peer, first.id);
-    fn_spare_heard(&spare, &second, now_ns + FN_NS_PER_S);
+    fn_idle_work_heard(&spare, &second, now_ns + FN_NS_PER_S);
     assert_int_equal(spare.rows[3].peer, second.id);
     assert_false(spare.rows[3].hot);
 }

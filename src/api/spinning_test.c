@@ -174,7 +174,7 @@ static void exchange(test_net *net)
     fastnet_flush(net->client);
     for (int i = 0; i < 100; i++) {
         /* However slow the machine is: it was found empty just now. */
-        net->server->datagrams.emptied_ns = fastnet_now_ns();
+        net->server->host.datagrams.emptied_ns = fastnet_now_ns();
         if (fastnet_poll(net->server, &event, 1, 0) != 0)
             break;
     }
@@ -185,9 +185,9 @@ static void exchange(test_net *net)
 /* Until the poller is not asked about the server's socket any more. */
 static void grow_hot(test_net *net)
 {
-    for (int i = 0; i < 100000 && net->server->datagrams.watched; i++)
+    for (int i = 0; i < 100000 && net->server->host.datagrams.watched; i++)
         exchange(net);
-    assert_false(net->server->datagrams.watched);
+    assert_false(net->server->host.datagrams.watched);
 }
 
 /* One datagram is there, and the server's socket was found empty just before. */
@@ -196,7 +196,7 @@ static void poll_for_one(test_net *net)
     FastNetEvent event;
     fastnet_send(net->client, net->to_server, 1, "x", 1);
     fastnet_flush(net->client);
-    net->server->datagrams.emptied_ns = fastnet_now_ns();
+    net->server->host.datagrams.emptied_ns = fastnet_now_ns();
     assert_int_equal(fastnet_poll(net->server, &event, 1, 0), 1);
 }
 
@@ -209,7 +209,7 @@ static void what_an_answer_puts_off_has_its_turn_soon(void **state)
     uint32_t in_a_row = 0, longest = 0;
     for (int i = 0; i < POLLS; i++) {
         poll_for_one(net);
-        bool put_off = !fn_list_empty(&net->server->peers.dirty);
+        bool put_off = !fn_list_empty(&net->server->host.peers.dirty);
         in_a_row = put_off ? in_a_row + 1 : 0;
         longest = fn_max_u32(longest, in_a_row);
     }
@@ -224,7 +224,7 @@ static void what_was_sent_before_is_not_put_off(void **state)
     for (int i = 0; i < 50; i++) {
         fastnet_send(net->server, net->to_client, 1, "y", 1);
         poll_for_one(net);
-        assert_true(fn_list_empty(&net->server->peers.dirty));
+        assert_true(fn_list_empty(&net->server->host.peers.dirty));
     }
     test_net_destroy(net);
 }
@@ -262,7 +262,7 @@ static void other_loops_are_told_of_datagrams_after_a_hot_loop(void **state)
     struct pollfd row = {.fd = fastnet_endpoint_fd(net->server), .events = POLLIN};
     for (int i = 0; i < 1000; i++)
         exchange(net);
-    assert_true(net->server->datagrams.watched);
+    assert_true(net->server->host.datagrams.watched);
     fastnet_send(net->client, net->to_server, 1, "x", 1);
     fastnet_flush(net->client);
     if (row.fd >= 0)
@@ -277,10 +277,10 @@ static void a_full_socket_that_nobody_watched_is_watched_for_room(void **state)
     test_net *net = connected(0, 0);
     FastNetEvent event;
     grow_hot(net);
-    net->server->datagrams.blocked = true;
-    for (int i = 0; i < 10 && net->server->datagrams.blocked; i++)
+    net->server->host.datagrams.blocked = true;
+    for (int i = 0; i < 10 && net->server->host.datagrams.blocked; i++)
         fastnet_poll(net->server, &event, 1, 10000);
-    assert_false(net->server->datagrams.blocked);
+    assert_false(net->server->host.datagrams.blocked);
     test_net_destroy(net);
 }
 

@@ -117,12 +117,12 @@ static void waiting_asks_nobody(void **state)
     test_net_connect(net);
     test_run_ms(net, 200);
     test_poll(net, net->server, 0);
-    assert_int_equal(net->server->stall.since_ns, 0);
+    assert_int_equal(net->server->host.stall.since_ns, 0);
     test_clock clock;
     test_clock_take(&clock, net->server);
     test_clock_pass(&clock, 5 * FN_NS_PER_S); /* less than the idle timeout: nothing was due */
     test_poll(net, net->server, 0);
-    assert_int_equal(fn_peer_find(net->server, net->to_client)->conn->idle.recalled_ns, 0);
+    assert_int_equal(fn_peer_find(&net->server->host, net->to_client)->conn->idle.recalled_ns, 0);
     test_clock_give_back(&clock);
     test_net_destroy(net);
 }

@@ -1,4 +1,4 @@
-#include "api/stream.h"
+#include "host/carrier/stream.h"
 
 #include "api/endpoint.h"
 #include "api/test_net.h"
@@ -92,12 +92,12 @@ static void udp_takes_over_when_it_works(void **state)
     assert_all_channels_work(net);
     /* Two seconds later the stream is closed on both sides. */
     uint64_t end_ns = fastnet_now_ns() + TEST_TIMEOUT_MS * FN_NS_PER_MS;
-    while (fn_peer_find(net->client, net->to_server)->stream != NULL ||
-           fn_peer_find(net->server, net->to_client)->stream != NULL) {
+    while (fn_peer_find(&net->client->host, net->to_server)->stream != NULL ||
+           fn_peer_find(&net->server->host, net->to_client)->stream != NULL) {
         assert_true(fastnet_now_ns() < end_ns);
         test_turn(net);
     }
-    assert_int_equal(net->server->links.free_count, net->server->links.capacity);
+    assert_int_equal(net->server->host.links.free_count, net->server->host.links.capacity);
     assert_all_channels_work(net);
     test_net_destroy(net);
 }
@@ -247,7 +247,7 @@ typedef struct cuts {
 /* The datagrams that the client would send now, framed. Returns how many bytes. */
 static size_t take_frames(test_net *net, uint8_t *out, size_t capacity)
 {
-    fn_peer *peer = fn_peer_find(net->client, net->to_server);
+    fn_peer *peer = fn_peer_find(&net->client->host, net->to_server);
     size_t used = 0;
     size_t bytes = 0;
     do {
@@ -283,7 +283,7 @@ static void send_segments(test_net *net, fn_link *link, uint32_t segment_bytes)
 
 static void send_cut(test_net *net, const uint8_t *bytes, size_t count, const cuts *cut)
 {
-    fn_link *link = fn_peer_find(net->client, net->to_server)->stream->link;
+    fn_link *link = fn_peer_find(&net->client->host, net->to_server)->stream->link;
     assert_false(fn_link_has_output(link));
     for (size_t at = 0; at < count;) {
         size_t length = count - at;
@@ -302,7 +302,7 @@ static const uint32_t cut_message_bytes[] = {1, 60, 1100, 3000};
 static void send_messages_cut(test_net *net, const uint8_t *data, const cuts *cut)
 {
     static uint8_t frames[16384];
-    fn_peer *peer = fn_peer_find(net->client, net->to_server);
+    fn_peer *peer = fn_peer_find(&net->client->host, net->to_server);
     for (size_t i = 0; i < FN_ARRAY_COUNT(cut_message_bytes); i++)
         assert_int_equal(fn_conn_send(peer->conn, 0, data + i, cut_message_bytes[i], NULL),
                          FASTNET_OK);
@@ -338,14 +338,14 @@ static void p4_cuts_of_records_and_segments_do_not_matter(void **state)
         data[i] = (uint8_t)(i * 37 >> 2);
     test_net *net = connected_over_tcp();
     test_run_ms(net, 50);
-    uint64_t streams = net->server->links.next_generation;
+    uint64_t streams = net->server->host.links.next_generation;
     for (size_t i = 0; i < FN_ARRAY_COUNT(table); i++) {
         uint32_t before = test_count(net, net->server, FASTNET_EVENT_DATA);
         send_messages_cut(net, data, &table[i]);
         assert_messages_arrive(net, data, before);
         assert_all_channels_work(net);
     }
-    assert_int_equal(net->server->links.next_generation, streams);
+    assert_int_equal(net->server->host.links.next_generation, streams);
     assert_int_equal(test_count(net, NULL, FASTNET_EVENT_DISCONNECTED), 0);
     test_net_destroy(net);
 }
@@ -382,13 +382,13 @@ static void s7_a_length_out_of_range_ends_the_stream_not_the_session(void **stat
     static const uint8_t lengths[][2] = {{0, 0}, {0, 21}, {0xff, 0xff}};
     for (size_t i = 0; i < FN_ARRAY_COUNT(lengths); i++) {
         test_net *net = connected_over_tcp();
-        fn_peer *peer = fn_peer_find(net->client, net->to_server);
+        fn_peer *peer = fn_peer_find(&net->client->host, net->to_server);
         fn_link *link = peer->stream->link;
         assert_int_equal(
             fn_handshake_stream_write(&link->handshake, fastnet_now_ns(), lengths[i], 2), 2);
-        fn_link_transmit(net->client, link);
+        fn_link_transmit(&net->client->host, link);
         uint64_t end_ns = fastnet_now_ns() + TEST_TIMEOUT_MS * FN_NS_PER_MS;
-        while (fn_peer_find(net->server, net->to_client)->stream != NULL) {
+        while (fn_peer_find(&net->server->host, net->to_client)->stream != NULL) {
             assert_true(fastnet_now_ns() < end_ns);
             test_turn(net);
         }
@@ -403,11 +403,11 @@ static void p5_a_stream_that_is_cut_is_replaced(void **state)
     (void)state;
     test_net *net = connected_over_tcp();
     for (int round = 0; round < 3; round++) {
-        fn_peer *peer = fn_peer_find(net->client, net->to_server);
+        fn_peer *peer = fn_peer_find(&net->client->host, net->to_server);
         fn_tcp_shutdown(&peer->stream->link->tcp);
         uint64_t end_ns = fastnet_now_ns() + TEST_TIMEOUT_MS * FN_NS_PER_MS;
-        uint64_t streams = net->client->links.next_generation;
-        while (net->client->links.next_generation == streams || peer->stream == NULL) {
+        uint64_t streams = net->client->host.links.next_generation;
+        while (net->client->host.links.next_generation == streams || peer->stream == NULL) {
             assert_true(fastnet_now_ns() < end_ns);
             test_turn(net);
         }
@@ -552,13 +552,13 @@ static void keep_tls_warm_keeps_it(void **state)
     test_net *net = test_net_with(&config, &config);
     test_net_connect(net);
     test_run_ms(net, 300);
-    assert_non_null(fn_peer_find(net->client, net->to_server)->link);
-    assert_non_null(fn_peer_find(net->server, net->to_client)->link);
-    uint64_t links = net->server->links.next_generation;
+    assert_non_null(fn_peer_find(&net->client->host, net->to_server)->link);
+    assert_non_null(fn_peer_find(&net->server->host, net->to_client)->link);
+    uint64_t links = net->server->host.links.next_generation;
     block_udp(net, true);
     fastnet_send(net->client, net->to_server, 0, "x", 1);
     await_transport(net, FASTNET_TRANSPORT_TCP, 3000);
-    assert_int_equal(net->server->links.next_generation, links);
+    assert_int_equal(net->server->host.links.next_generation, links);
     assert_all_channels_work(net);
     test_net_destroy(net);
 }

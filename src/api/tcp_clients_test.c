@@ -1,6 +1,6 @@
 #include "api/endpoint.h"
-#include "api/stream.h"
 #include "api/test_net.h"
+#include "host/carrier/stream.h"
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -109,7 +109,7 @@ static void connect_some(crowd *all, uint32_t endpoint, uint32_t count)
     while (fastnet_peer_count(client) < count)
         turn(all);
     for (uint32_t i = 0; endpoint == 0 && i < count; i++)
-        narrow(fn_peer_find(client, peers[i]));
+        narrow(fn_peer_find(&client->host, peers[i]));
 }
 
 static void create(crowd *all)
@@ -158,7 +158,7 @@ static void fill_stalled(crowd *all)
 /* Bytes that the stalled client's system has no room for. */
 static int unsent_bytes(const crowd *all, uint32_t i)
 {
-    const fn_peer *peer = fn_peer_find(all->net->server, all->stalled[i]);
+    const fn_peer *peer = fn_peer_find(&all->net->server->host, all->stalled[i]);
     int bytes = 0;
     assert_non_null(peer->stream);
     assert_int_equal(ioctl((int)peer->stream->link->tcp.handle, SIOCOUTQ, &bytes), 0);

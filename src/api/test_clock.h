@@ -24,12 +24,12 @@ static inline uint64_t test_clock_ns(void *world)
 static inline void test_clock_take(test_clock *clock, FastNetEndpoint *endpoint)
 {
     clock->endpoint = endpoint;
-    clock->ops = endpoint->platform.ops;
+    clock->ops = endpoint->host.platform.ops;
     clock->own = *clock->ops;
     clock->own.clock_ns = test_clock_ns;
     clock->ahead_ns = 0;
     test_clock_taken = clock;
-    endpoint->platform.ops = &clock->own;
+    endpoint->host.platform.ops = &clock->own;
 }
 
 static inline void test_clock_pass(test_clock *clock, uint64_t ns)
@@ -40,7 +40,7 @@ static inline void test_clock_pass(test_clock *clock, uint64_t ns)
 /* Before the endpoint is destroyed; its time jumps back. */
 static inline void test_clock_give_back(test_clock *clock)
 {
-    clock->endpoint->platform.ops = clock->ops;
+    clock->endpoint->host.platform.ops = clock->ops;
 }
 
 #endif

@@ -1,7 +1,8 @@
-#include "api/tickets.h"
+#include "host/connect/tickets.h"
 
 #include "api/allocator.h"
 #include "api/test_net.h"
+#include "host/blocks.h"
 
 /* --- the table --- */
 

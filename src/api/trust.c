@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "api/allocator.h"
 #include "base/bytes.h"
 #include "base/units.h"
+#include "host/blocks.h"
 #include "io/clock.h"
 #include "io/environment.h"
 #include "io/file.h"

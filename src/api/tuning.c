@@ -1,6 +1,7 @@
 #include "api/tuning.h"
 
 #include "api/endpoint.h"
+#include "api/refusal.h"
 #include "base/text.h"
 
 enum {
@@ -99,14 +100,14 @@ FastNetResult fastnet_endpoint_socket_config(const FastNetEndpoint *endpoint,
     fn_udp_settings granted;
     if (endpoint == NULL || out == NULL)
         return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "out is NULL");
-    fn_platform_udp_settings(&endpoint->platform, &granted);
+    fn_platform_udp_settings(&endpoint->host.platform, &granted);
     *out = (FastNetSocketConfig){
         .receive_buffer_bytes = granted.receive_buffer_bytes,
         .send_buffer_bytes = granted.send_buffer_bytes,
         .busy_poll_us = granted.busy_poll_us,
         .traffic_class = granted.traffic_class,
         .priority = granted.priority,
-        .force_buffers = endpoint->config.socket.force_buffers,
+        .force_buffers = endpoint->host.config.socket.force_buffers,
         .prefer_busy_poll = granted.prefer_busy_poll,
         .segmentation = granted.segment,
         .coalescing = granted.coalesce,
@@ -128,9 +129,9 @@ static void add_missing(fn_text *line, const char *name, uint64_t granted, uint6
 
 void fn_tuning_report(const FastNetEndpoint *endpoint, const fn_udp_settings *granted)
 {
-    char buffer[FN_REPORT_BYTES];
+    char buffer[FN_DIAGNOSTICS_BYTES];
     fn_text line = fn_text_make(buffer, sizeof buffer);
-    const fn_udp_settings *wanted = &endpoint->config.socket;
+    const fn_udp_settings *wanted = &endpoint->host.config.socket;
     add_missing(&line, "receive_buffer_bytes", granted->receive_buffer_bytes,
                 wanted->receive_buffer_bytes);
     add_missing(&line, "send_buffer_bytes", granted->send_buffer_bytes, wanted->send_buffer_bytes);
@@ -141,7 +142,7 @@ void fn_tuning_report(const FastNetEndpoint *endpoint, const fn_udp_settings *gr
     add_missing(&line, "segmentation", granted->segment, wanted->segment);
     add_missing(&line, "coalescing", granted->coalesce, wanted->coalesce);
     /* Who asked for nothing special is not warned of a system that is as most are. */
-    bool asked = endpoint->config.given.socket != NULL;
+    bool asked = endpoint->host.config.given.socket != NULL;
     if (line.length > 0)
-        fn_log_write(&endpoint->report.log, asked ? FN_LOG_WARNING : FN_LOG_INFO, buffer);
+        fn_log_write(&endpoint->host.diagnostics.log, asked ? FN_LOG_WARNING : FN_LOG_INFO, buffer);
 }

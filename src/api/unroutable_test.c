@@ -41,11 +41,11 @@ static test_net *net_over_a_poor_system(FastNetTransport transport)
     server.handshake_timeout_ms = 60000;
     net->server = test_add(net, &server);
     net->client = test_add(net, &client);
-    below = net->client->platform.ops;
+    below = net->client->host.platform.ops;
     ops = *below;
     ops.udp_connect = udp_connect;
     ops.udp_send = udp_send;
-    net->client->platform.ops = &ops;
+    net->client->host.platform.ops = &ops;
     refused_permille = 0;
     refuses_connect = false;
     fn_rng_init(&rng, 1);
@@ -111,7 +111,7 @@ static void a_session_whose_system_sends_no_udp_any_more_goes_on_over_tcp_at_onc
     test_await(net, net->server, FASTNET_EVENT_CONNECTED);
     test_await(net, net->client, FASTNET_EVENT_CONNECTED);
     assert_int_equal(transport_of(net), FASTNET_TRANSPORT_UDP);
-    const fn_peer *peer = fn_peer_find_any(net->client, net->to_server);
+    const fn_peer *peer = fn_peer_find_any(&net->client->host, net->to_server);
     assert_false(fn_conn_wants_stream(peer->conn, fastnet_now_ns()));
     refused_permille = 1000;
     assert_int_equal(fastnet_send(net->client, net->to_server, 0, "up", 2), FASTNET_OK);

@@ -14,6 +14,9 @@ typedef struct fn_memory {
     void *user;
     void *(*alloc)(void *user, size_t size_bytes, size_t alignment);
     void (*free)(void *user, void *block, size_t size_bytes);
+    /* Cleared, aligned for any type; NULL = there is no cheaper way than to clear it. malloc's own
+     * zeroed pages stay untouched until they are used. */
+    void *(*alloc_zeroed)(void *user, size_t size_bytes);
 } fn_memory;
 
 /* A block, not cleared, or NULL. alignment is a power of two. */

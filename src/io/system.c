@@ -69,6 +69,25 @@ static void wake(void *world)
         fn_poller_wake(poller_of(world));
 }
 
+static void interrupt(void *world)
+{
+    fn_system *system = world;
+    atomic_store_explicit(&system->interrupted, true, memory_order_release);
+    fn_poller_wake(&system->poller);
+}
+
+static bool interrupted(void *world)
+{
+    return atomic_load_explicit(&((fn_system *)world)->interrupted, memory_order_relaxed);
+}
+
+static bool take_interrupt(void *world)
+{
+    fn_system *system = world;
+    return interrupted(world) &&
+           atomic_exchange_explicit(&system->interrupted, false, memory_order_acquire);
+}
+
 /* --- the UDP socket --- */
 
 static fn_udp *udp_of(void *world)
@@ -331,6 +350,9 @@ fn_platform fn_system_platform(fn_system *system)
         .wait_close = wait_close,
         .wait = wait_for,
         .wait_count = wait_count,
+        .interrupt = interrupt,
+        .interrupted = interrupted,
+        .take_interrupt = take_interrupt,
         .wake = wake,
         .udp_open = udp_open,
         .udp_close = udp_close,

@@ -5,6 +5,9 @@
 #ifndef FN_IO_SYSTEM_H
 #define FN_IO_SYSTEM_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 #include "io/fork_guard.h"
 #include "io/poller.h"
 #include "io/tcp.h"
@@ -20,6 +23,7 @@ typedef struct fn_system {
     fn_poller poller;
     fn_warm warm;
     bool udp_watched;
+    atomic_bool interrupted; /* not taken yet */
     fn_fork_guard guard;
 } fn_system;
 

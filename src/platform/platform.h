@@ -6,7 +6,7 @@
  *   simulator    implements it on a virtual network and a virtual clock
  *   endpoint     knows this table only, so both run the same code
  *
- * A world belongs to one endpoint and to its thread; only `wake` may be called from elsewhere. No
+ * A world belongs to one endpoint and to its thread; only `wake` and `interrupt` may be called from elsewhere. No
  * call blocks but `wait`. Calls that fail return FASTNET_ERR_* and write a sentence into error,
  * which may be NULL.
  *
@@ -50,6 +50,10 @@ typedef struct fn_platform_ops {
     size_t (*wait)(void *world, uint64_t timeout_ns, fn_poll_event *events, size_t capacity);
     /* How many sockets it waits for. */
     uint32_t (*wait_count)(void *world);
+    /* As wake, and remembered until it is taken: the application wants its thread back. */
+    void (*interrupt)(void *world);
+    bool (*interrupted)(void *world);
+    bool (*take_interrupt)(void *world);
     /* Ends the present wait, or the next one. Any thread, any signal handler. */
     void (*wake)(void *world);
 
@@ -182,6 +186,21 @@ static inline size_t fn_platform_wait(const fn_platform *platform, uint64_t time
 static inline uint32_t fn_platform_wait_count(const fn_platform *platform)
 {
     return platform->ops->wait_count(platform->world);
+}
+
+static inline void fn_platform_interrupt(const fn_platform *platform)
+{
+    platform->ops->interrupt(platform->world);
+}
+
+static inline bool fn_platform_interrupted(const fn_platform *platform)
+{
+    return platform->ops->interrupted(platform->world);
+}
+
+static inline bool fn_platform_take_interrupt(const fn_platform *platform)
+{
+    return platform->ops->take_interrupt(platform->world);
 }
 
 static inline void fn_platform_wake(const fn_platform *platform)

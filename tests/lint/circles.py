@@ -23,11 +23,6 @@ KNOTS = {
         "core/closing core/conn core/loss",
         "core/handshake core/handshake_attach core/handshake_client core/handshake_server",
     ],
-    "api": [
-        "api/datagrams api/delivery api/endpoint api/goodbye api/incoming api/link "
-        "api/outgoing api/peer api/poll api/rehearsal api/rejoin api/session api/shard "
-        "api/spare api/stall api/stream api/talking",
-    ],
 }
 
 INSTRUMENTATION = re.compile(r"^(__odr_asan|__asan|__ubsan|__tsan|__sancov|__gcov|asan\.)")

@@ -27,9 +27,10 @@ LAYERS = {
     "assets": ({"base", "crypto"}, True),
     "platform": ({"base"}, False),
     "io": ({"base", "platform"}, False),
-    "api": ({"base", "crypto", "core", "p2p", "assets", "platform", "io"}, True),
+    "host": ({"base", "crypto", "core", "platform"}, True),
+    "api": ({"base", "crypto", "core", "p2p", "assets", "host", "platform", "io"}, True),
 }
-SIMULATION = {"base", "crypto", "core", "p2p", "assets", "platform", "api", "link"}
+SIMULATION = {"base", "crypto", "core", "p2p", "assets", "platform", "host", "api", "link"}
 
 # Libraries of the tools: the command may include their headers as "link/link.h". The link model
 # stands beside the layers, above base (docs/decisions/0002-link-model.md).

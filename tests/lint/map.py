@@ -7,7 +7,7 @@ import re
 
 import source
 
-NAME = re.compile(r"`((?:base|crypto|core|p2p|assets|io|api|tests|tools|cmake|include)/[\w./]*)`")
+NAME = re.compile(r"`((?:base|crypto|core|p2p|assets|platform|host|io|api|tests|tools|cmake|include)/[\w./]*)`")
 
 
 def exists(root, name):

@@ -1,7 +1,7 @@
 #include "inside.h"
 
 #include "api/endpoint.h"
-#include "api/poll.h"
+#include "host/turn.h"
 
 #include <stdio.h>
 
@@ -16,16 +16,16 @@ FastNetEndpoint *fn_inside_create(const FastNetConfig *config, const fn_platform
 
 uint64_t fn_inside_deadline_ns(const FastNetEndpoint *endpoint)
 {
-    return fn_pump_deadline_ns(endpoint);
+    return fn_pump_deadline_ns(&endpoint->host);
 }
 
 uint32_t fn_inside_receiver_id(const FastNetEndpoint *endpoint, FastNetPeerId id)
 {
-    const fn_peer *peer = fn_peer_find_any(endpoint, id);
+    const fn_peer *peer = fn_peer_find_any(&endpoint->host, id);
     return peer != NULL ? peer->receiver_id : 0;
 }
 
 size_t fn_inside_pool_bytes(const FastNetEndpoint *endpoint)
 {
-    return fn_pool_used_bytes(&endpoint->pool);
+    return fn_pool_used_bytes(&endpoint->host.pool);
 }

@@ -108,6 +108,13 @@ static void wake(void *world)
     fn_internet_notify(node_of(world), false);
 }
 
+/* There is one thread, and it never waits. */
+static bool interrupted(void *world)
+{
+    (void)world;
+    return false;
+}
+
 /* --- the UDP socket --- */
 
 static int udp_open(void *world, const fn_udp_options *options, fn_io_error *error)
@@ -200,6 +207,11 @@ static void tcp_unlisten(void *world)
 {
     node_of(world)->listening = false;
     node_of(world)->listener_watch.on = false;
+}
+
+static void tcp_watch_listener(void *world, uint64_t token, uint32_t interest)
+{
+    watch(&node_of(world)->listener_watch, token, interest);
 }
 
 static fn_tcp_outcome tcp_accept(void *world, fn_tcp *tcp, fn_address *remote)
@@ -352,6 +364,9 @@ fn_platform fn_internet_platform(fn_net_node *node)
         .wait_close = wait_close,
         .wait = wait_for,
         .wait_count = wait_count,
+        .interrupt = wake,
+        .interrupted = interrupted,
+        .take_interrupt = interrupted,
         .wake = wake,
         .udp_open = udp_open,
         .udp_close = udp_close,
@@ -367,6 +382,7 @@ fn_platform fn_internet_platform(fn_net_node *node)
         .udp_unwatch = udp_unwatch,
         .tcp_listen = tcp_listen,
         .tcp_unlisten = tcp_unlisten,
+        .tcp_watch_listener = tcp_watch_listener,
         .tcp_accept = tcp_accept,
         .tcp_connect = tcp_connect,
         .tcp_connect_result = tcp_connect_result,

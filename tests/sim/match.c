@@ -12,7 +12,7 @@
 
 #define UNIX_TIME_S INT64_C(1800000000)
 #define DAY_S       INT64_C(86400)
-/* Endpoints look at their TCP sockets only so often; see api/poll.c. */
+/* Endpoints look at their TCP sockets only so often; see host/turn.c. */
 #define SOON_NS (501 * FN_NS_PER_US)
 /* Of fn_match_heal(). */
 #define HEALTHY_RTT_NS (40 * FN_NS_PER_MS)
