@@ -127,6 +127,16 @@ void fn_session_free(fn_host *host, fn_peer *peer)
     peer->conn_memory = NULL;
 }
 
+/* With the datagram that says so, not when the answer leaves: the application may ask as soon as it
+ * has the event. */
+static void note_connected(fn_host *host, fn_peer *peer)
+{
+    if (peer->connected || fn_conn_get_state(peer->conn) != FN_CONN_CONNECTED)
+        return;
+    fn_peer_set_connected(host, peer, true);
+    host->counters.handshakes_completed++;
+}
+
 fn_conn_received fn_session_receive(fn_host *host, fn_peer *peer, uint64_t now_ns,
                                     const fn_address *from, uint8_t *data, size_t bytes)
 {
@@ -137,6 +147,7 @@ fn_conn_received fn_session_receive(fn_host *host, fn_peer *peer, uint64_t now_n
     /* An address is remembered only now that its datagram has opened. */
     if (received == FN_CONN_NEW_PATH)
         fn_peer_set_path(peer, path, from);
+    note_connected(host, peer);
     fn_peer_touch(host, peer);
     return received;
 }
@@ -147,6 +158,7 @@ fn_conn_received fn_session_receive_on(fn_host *host, fn_peer *peer, uint64_t no
     fn_conn_received received = fn_conn_receive(peer->conn, now_ns, &path, data, bytes);
     if (received == FN_CONN_DROPPED)
         return received;
+    note_connected(host, peer);
     fn_peer_touch(host, peer);
     return received;
 }
@@ -185,10 +197,7 @@ static void end_tls(fn_host *host, fn_peer *peer, uint64_t now_ns)
 static void look_at_state(fn_host *host, fn_peer *peer, uint64_t now_ns)
 {
     fn_conn_state state = fn_conn_get_state(peer->conn);
-    if (state == FN_CONN_CONNECTED && !peer->connected) {
-        fn_peer_set_connected(host, peer, true);
-        host->counters.handshakes_completed++;
-    }
+    note_connected(host, peer);
     if (state > FN_CONN_CONNECTED)
         fn_peer_set_connected(host, peer, false);
     if (state != FN_CONN_VALIDATING) /* it has shown itself, and keeps its seat */
