@@ -252,8 +252,9 @@ typedef struct FastNetConfig {
     uint64_t memory_bytes_max;     /* 64 MiB: all queues and reassembly of the endpoint. Half of it,
                                       but at most 128 KiB for each of peers_max, is reserved in even
                                       parts, one per peer; the rest is shared: a peer gets more while
-                                      it holds less than is free. At least a largest message out and
-                                      one in. A warning is logged when a part is below 4 KiB */
+                                      it holds less than is free. At least one largest message.
+                                      Warnings are logged when a part is below 4 KiB, and when a
+                                      largest message out and one in do not both fit */
     uint32_t handshake_timeout_ms; /* 5000: from TCP connect to CONNECTED, in all */
     uint32_t idle_timeout_ms;      /* 30000: silence that ends a session, or so long without any
                                       acknowledgement, or without the rest of a reliable message

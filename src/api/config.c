@@ -157,8 +157,8 @@ static int check_message_fits(const FastNetConfig *given, fn_failure *failure)
     uint64_t memory_bytes = fn_config_memory_bytes_min(given);
     if (given->memory_bytes_max < memory_bytes) {
         return fn_failure_set(failure, FASTNET_ERR_ARGUMENT,
-                              "memory_bytes_max is %llu; one message of message_bytes_max going "
-                              "out and one coming in need %llu",
+                              "memory_bytes_max is %llu; one message of message_bytes_max needs "
+                              "%llu",
                               (unsigned long long)given->memory_bytes_max,
                               (unsigned long long)memory_bytes);
     }

@@ -54,8 +54,23 @@ static void every_range_is_checked_by_name(void **state)
     assert_int_equal(fastnet_endpoint_create(NULL, NULL), FASTNET_ERR_ARGUMENT);
 }
 
+static void carry(test_net *net, bool up, const uint8_t *message, uint32_t bytes)
+{
+    FastNetEndpoint *from = up ? net->client : net->server;
+    FastNetPeerId to = up ? net->to_server : net->to_client;
+    uint64_t end_ns = fastnet_now_ns() + 10 * FN_NS_PER_S;
+    int code;
+    while ((code = fastnet_send(from, to, 0, message, bytes)) == FASTNET_ERR_BACKPRESSURE) {
+        assert_true(fastnet_now_ns() < end_ns);
+        test_run_ms(net, 1);
+    }
+    assert_int_equal(code, FASTNET_OK);
+    assert_int_equal(test_await(net, up ? net->server : net->client, FASTNET_EVENT_DATA)->data_len,
+                     bytes);
+}
+
 /* Memory that cannot hold a largest message is refused with what it takes: that much is enough to
- * carry one both ways at once, however many peers there may be. */
+ * carry one and then one back, however many peers there may be. */
 static void memory_that_cannot_hold_one_message_is_refused_with_the_real_minimum(void **state)
 {
     (void)state;
@@ -76,15 +91,49 @@ static void memory_that_cannot_hold_one_message_is_refused_with_the_real_minimum
         test_net *net = test_net_with(&config, &config);
         test_net_connect(net);
         uint8_t *message = calloc(1, sizes[i]);
-        assert_int_equal(fastnet_send(net->client, net->to_server, 0, message, sizes[i]),
-                         FASTNET_OK);
-        assert_int_equal(fastnet_send(net->server, net->to_client, 2, message, sizes[i]),
-                         FASTNET_OK);
-        assert_int_equal(test_await(net, net->server, FASTNET_EVENT_DATA)->data_len, sizes[i]);
-        assert_int_equal(test_await(net, net->client, FASTNET_EVENT_DATA)->data_len, sizes[i]);
+        carry(net, true, message, sizes[i]);
+        test_forget_events(net);
+        carry(net, false, message, sizes[i]);
         free(message);
         test_net_destroy(net);
     }
+}
+
+static void find_what_both_ways_take(void *user, int32_t level, const char *message)
+{
+    (void)level;
+    if (strstr(message, "memory_bytes_max holds only one message") != NULL)
+        *(uint64_t *)user = strtoull(strrchr(message, ' '), NULL, 10);
+}
+
+/* The figure that the warning names is enough for a largest message each way at once. */
+static void memory_for_one_message_at_a_time_is_said_at_creation(void **state)
+{
+    (void)state;
+    enum { BYTES = 300000 };
+    uint64_t both_ways = 0;
+    FastNetConfig config;
+    fastnet_config_init(&config);
+    config.message_bytes_max = BYTES;
+    config.memory_bytes_max = 1 << 20;
+    config.log = find_what_both_ways_take;
+    config.log_user = &both_ways;
+    FastNetEndpoint *endpoint;
+    assert_int_equal(fastnet_endpoint_create(&config, &endpoint), FASTNET_OK);
+    fastnet_endpoint_destroy(endpoint);
+    assert_true(both_ways > config.memory_bytes_max);
+    config.memory_bytes_max = both_ways;
+    both_ways = 0;
+    test_net *net = test_net_with(&config, &config);
+    assert_int_equal(both_ways, 0);
+    test_net_connect(net);
+    uint8_t *message = calloc(1, BYTES);
+    assert_int_equal(fastnet_send(net->client, net->to_server, 0, message, BYTES), FASTNET_OK);
+    assert_int_equal(fastnet_send(net->server, net->to_client, 2, message, BYTES), FASTNET_OK);
+    assert_int_equal(test_await(net, net->server, FASTNET_EVENT_DATA)->data_len, BYTES);
+    assert_int_equal(test_await(net, net->client, FASTNET_EVENT_DATA)->data_len, BYTES);
+    free(message);
+    test_net_destroy(net);
 }
 
 static void count_home_warnings(void *user, int32_t level, const char *message)
@@ -287,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_range_is_checked_by_name),
         cmocka_unit_test(memory_that_cannot_hold_one_message_is_refused_with_the_real_minimum),
+        cmocka_unit_test(memory_for_one_message_at_a_time_is_said_at_creation),
         cmocka_unit_test(too_little_memory_for_each_peer_is_said_at_creation),
         cmocka_unit_test(channel_table_is_checked),
         cmocka_unit_test(config_defaults_are_the_documented_ones),

@@ -199,7 +199,7 @@ static void full_server_is_full_while_its_clients_are_on_their_way(void **state)
     for (int i = 0; i < PLAYERS; i++) {
         FastNetConfig config = test_client_config(net);
         config.peers_max = 1;
-        config.memory_bytes_max = 2 << 20;
+        config.memory_bytes_max = 1 << 20;
         FastNetEndpoint *player = test_add(net, &config);
         fastnet_simulate_bad_link(player, 0, 0, 200, 0, 1);
         test_connect_to(net, player, "127.0.0.1", NULL);

@@ -49,6 +49,19 @@ static void warn_about_homes(fn_host *host, const fn_pool_shares *shares)
     fn_log_write(&host->diagnostics.log, FN_LOG_WARNING, line);
 }
 
+static void warn_about_one_way(fn_host *host)
+{
+    char line[FN_LOG_LINE_BYTES_MAX];
+    fn_text text = fn_text_make(line, sizeof line);
+    uint64_t both_ways = fn_config_memory_bytes_both_ways(&host->config.given);
+    if (host->config.given.memory_bytes_max >= both_ways)
+        return;
+    fn_text_add(&text, "memory_bytes_max holds only one message of message_bytes_max: while one "
+                       "goes out, none comes in; for both it takes ");
+    fn_text_add_u64(&text, both_ways);
+    fn_log_write(&host->diagnostics.log, FN_LOG_WARNING, line);
+}
+
 static int init_pool(fn_host *host, fn_failure *failure)
 {
     const FastNetConfig *given = &host->config.given;
@@ -61,6 +74,7 @@ static int init_pool(fn_host *host, fn_failure *failure)
         return no_memory("memory_bytes_max", failure);
     fn_pool_init(&host->pool, arena, bytes, metadata, &shares);
     warn_about_homes(host, &shares);
+    warn_about_one_way(host);
     return FASTNET_OK;
 }
 

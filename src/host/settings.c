@@ -27,18 +27,26 @@ static size_t message_block_bytes(const FastNetConfig *given)
 
 uint64_t fn_config_memory_bytes_min(const FastNetConfig *given)
 {
+    return (uint64_t)message_block_bytes(given) + SMALL_BYTES;
+}
+
+uint64_t fn_config_memory_bytes_both_ways(const FastNetConfig *given)
+{
     return 2 * (uint64_t)message_block_bytes(given) + SMALL_BYTES;
 }
 
 fn_pool_shares fn_config_memory_shares(const FastNetConfig *given)
 {
-    uint64_t homes_bytes = fn_min_u64(given->memory_bytes_max / 2,
-                                      given->memory_bytes_max - fn_config_memory_bytes_min(given));
+    bool both_ways = given->memory_bytes_max >= fn_config_memory_bytes_both_ways(given);
+    uint64_t kept_bytes =
+        both_ways ? fn_config_memory_bytes_both_ways(given) : fn_config_memory_bytes_min(given);
+    uint64_t homes_bytes =
+        fn_min_u64(given->memory_bytes_max / 2, given->memory_bytes_max - kept_bytes);
     uint64_t home_bytes = fn_min_u64(homes_bytes / given->peers_max, HOME_BYTES_MAX);
     return (fn_pool_shares){.seats = given->peers_max,
                             .home_bytes =
                                 (size_t)(home_bytes - home_bytes % FN_POOL_BLOCK_BYTES_MIN),
-                            .room_bytes = message_block_bytes(given)};
+                            .room_bytes = both_ways ? message_block_bytes(given) : 0};
 }
 
 /* Blocks are powers of two, so what is queued can cost up to twice its size. */

@@ -41,9 +41,12 @@ uint32_t fn_config_peer_rows(const fn_config *config);
 /* A smaller home holds less than one message and its bookkeeping: the log warns of it. */
 enum { FN_CONFIG_HOME_BYTES_ADVISED = 4096 };
 
-/* The least that memory_bytes_max can be: one message on its way out must not keep out the one that
- * comes in, or two endpoints that send to each other would wait for ever. */
+/* The least that memory_bytes_max can be: one largest message. */
 uint64_t fn_config_memory_bytes_min(const FastNetConfig *given);
+
+/* With this much the one on its way out never keeps out the one that comes in. With less, two
+ * endpoints that send to each other can both wait until one of them is closed. */
+uint64_t fn_config_memory_bytes_both_ways(const FastNetConfig *given);
 
 /* How the pool is divided: half of it are homes, one for each seat. */
 fn_pool_shares fn_config_memory_shares(const FastNetConfig *given);
