@@ -132,6 +132,9 @@ static void who_overran_gives_way_in_that_order(void **state)
     advance(2, START + 600 * ms, FN_ADMISSION_OURS);
     advance(2, START + 700 * ms, FN_ADMISSION_ANSWERED);
     assert_int_equal(fn_admission_room_ns(&admission), START + 500 * ms);
+    /* A byte now and then is no progress. */
+    for (uint32_t i = 3; i < 6; i++)
+        advance(i, START + 400 * ms, FN_ADMISSION_SILENT);
     assert_refused(100, START + 500 * ms - 1, FN_ADMISSION_WAIT);
     assert_ptr_equal(begin_from(10, 100, START + 500 * ms), &entries[3]);
     assert_ptr_equal(begin_from(11, 101, START + 600 * ms), &entries[4]);
