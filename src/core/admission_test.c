@@ -220,7 +220,7 @@ static void two_crowds_do_not_throw_each_other_out(void **state)
     assert_refused(2, START, FN_ADMISSION_WAIT);
 }
 
-static void small_cap_is_not_one_addresss(void **state)
+static void small_cap_is_not_one_address(void **state)
 {
     (void)state;
     start(4, 10, 0);
@@ -578,7 +578,7 @@ int main(void)
         TEST(silent_crowds_make_room_for_everybody),
         TEST(crowd_gives_way_to_others_and_turns_its_own_away),
         TEST(two_crowds_do_not_throw_each_other_out),
-        TEST(small_cap_is_not_one_addresss),
+        TEST(small_cap_is_not_one_address),
         TEST(random_lives_agree_with_a_model),
         TEST(undecided_requests_have_their_own_cap),
         TEST(rate_is_a_burst_and_then_a_rhythm),

@@ -25,7 +25,7 @@ static void free_row(fn_host *host, fn_peer *peer)
     fn_list_remove(&peer->listed);
     fn_peer_free_token(host, peer);
     fn_slots_release(&host->peers.slots, peer->id);
-    peer->state = FN_PEER_FREE;
+    fn_peer_enter(host, peer, FN_PEER_FREE);
 }
 
 void fn_peer_retire(fn_host *host, fn_peer *peer, uint64_t now_ns)
@@ -33,8 +33,6 @@ void fn_peer_retire(fn_host *host, fn_peer *peer, uint64_t now_ns)
     fn_peers *peers = &host->peers;
     if (peer->state == FN_PEER_RETIRED)
         return;
-    fn_peer_set_connected(host, peer, false);
-    fn_peer_give_place_up(host, peer);
     fn_timer_set(host, &peer->timer, FN_NEVER);
     fn_list_remove(&peer->dirty);
     fn_list_remove(&peer->listed);
@@ -49,7 +47,7 @@ void fn_peer_retire(fn_host *host, fn_peer *peer, uint64_t now_ns)
     fn_bytes_wipe(peer->attach_key, sizeof peer->attach_key);
     if (peer->receiver_id != 0)
         fn_ids_retire(&peers->ids, peer->receiver_id, now_ns + RECEIVER_ID_QUARANTINE_NS);
-    peer->state = FN_PEER_RETIRED;
+    fn_peer_enter(host, peer, FN_PEER_RETIRED);
     fn_list_push_back(&peers->retired, &peer->listed);
 }
 
@@ -105,7 +103,7 @@ void fn_peer_fail(fn_host *host, fn_peer *peer, int code, uint32_t app_code, con
     fn_timer_set(host, &peer->timer, FN_NEVER);
     fn_outgoing_free(host, peer);
     fn_session_free(host, peer);
-    peer->state = FN_PEER_FAILED;
+    fn_peer_enter(host, peer, FN_PEER_FAILED);
     peer->error_code = code;
     peer->app_code = app_code;
     fn_diagnostics_copy(peer->text, sizeof peer->text, text);
@@ -158,11 +156,8 @@ fn_peer *fn_peer_take(fn_host *host, fn_peer_state state, bool is_client)
     memset(peer, 0, sizeof *peer);
     fn_timer_init(&peer->timer, timer_fired);
     peer->id = id;
-    peer->state = state;
     peer->is_client = is_client;
-    peer->placed = true;
-    peers->placed_count++;
-    peers->outgoing_count += is_client ? 1 : 0;
+    fn_peer_enter(host, peer, state);
     return peer;
 }
 

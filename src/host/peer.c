@@ -1,5 +1,6 @@
 #include "host/peer.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -142,6 +143,13 @@ void fn_peer_free_token(fn_host *host, fn_peer *peer)
     peer->token_bytes = 0;
 }
 
+static void take_place(fn_host *host, fn_peer *peer)
+{
+    peer->placed = true;
+    host->peers.placed_count++;
+    host->peers.outgoing_count += peer->is_client ? 1 : 0;
+}
+
 void fn_peer_give_place_up(fn_host *host, fn_peer *peer)
 {
     if (!peer->placed)
@@ -150,4 +158,16 @@ void fn_peer_give_place_up(fn_host *host, fn_peer *peer)
     host->peers.placed_count--;
     host->peers.outgoing_count -= peer->is_client ? 1 : 0;
     fn_seats_leave(&host->incoming.seats, &peer->seat);
+}
+
+void fn_peer_enter(fn_host *host, fn_peer *peer, fn_peer_state state)
+{
+    assert(fn_peer_state_may_follow(peer->state, state));
+    if (peer->state == FN_PEER_FREE)
+        take_place(host, peer);
+    if (state >= FN_PEER_FAILED)
+        fn_peer_set_connected(host, peer, false);
+    if (state == FN_PEER_RETIRED)
+        fn_peer_give_place_up(host, peer);
+    peer->state = state;
 }

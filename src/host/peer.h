@@ -32,6 +32,7 @@
 #include "core/ids.h"
 #include "core/seats.h"
 #include "fastnet.h"
+#include "host/peer_state.h"
 #include "host/timer.h"
 
 typedef struct fn_host fn_host;
@@ -40,18 +41,6 @@ struct fn_link;
 struct fn_outgoing;
 struct fn_fallback;
 struct fn_stream;
-
-typedef enum fn_peer_state {
-    FN_PEER_FREE = 0,
-    FN_PEER_RESOLVING,
-    FN_PEER_CONNECTING,
-    FN_PEER_SHAKING,
-    FN_PEER_LOCATING,
-    FN_PEER_DECIDING,
-    FN_PEER_SESSION,
-    FN_PEER_FAILED,
-    FN_PEER_RETIRED
-} fn_peer_state;
 
 typedef struct fn_peer {
     fn_timer timer;
@@ -146,6 +135,9 @@ const fn_address *fn_peer_address(const fn_peer *peer);
 
 /* It may have something to transmit: the next flush asks. */
 void fn_peer_touch(fn_host *host, fn_peer *peer);
+
+/* The one way from state to state; it counts places and who is connected. */
+void fn_peer_enter(fn_host *host, fn_peer *peer, fn_peer_state state);
 
 /* Counts it as connected, or not any more. */
 void fn_peer_set_connected(fn_host *host, fn_peer *peer, bool connected);

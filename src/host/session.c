@@ -110,7 +110,7 @@ int fn_session_start(fn_host *host, fn_peer *peer, const fn_address *first_path,
     peer->application_build = result->application_build;
     fn_diagnostics_copy(peer->certificate_subject, sizeof peer->certificate_subject,
                         result->certificate_subject);
-    peer->state = FN_PEER_SESSION;
+    fn_peer_enter(host, peer, FN_PEER_SESSION);
     fn_peer_touch(host, peer);
     return FASTNET_OK;
 }

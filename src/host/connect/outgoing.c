@@ -24,9 +24,9 @@ static void fail(fn_host *host, fn_peer *peer, int code, const char *what, const
     fn_peer_fail(host, peer, code, 0, line, now_ns);
 }
 
-static void set_state(fn_peer *peer, fn_peer_state state)
+static void enter(fn_host *host, fn_peer *peer, fn_peer_state state)
 {
-    peer->state = state;
+    fn_peer_enter(host, peer, state);
     fn_list_remove(&peer->listed);
 }
 
@@ -70,7 +70,7 @@ static bool try_again(fn_host *host, fn_peer *peer, uint64_t now_ns)
     if (again_ns >= outgoing->deadline_ns)
         return false;
     fn_attempts_restart(&outgoing->tcp);
-    set_state(peer, FN_PEER_CONNECTING);
+    enter(host, peer, FN_PEER_CONNECTING);
     outgoing->again_ns = again_ns;
     outgoing->next_attempt_ns = again_ns;
     fn_timer_set(host, &peer->timer, again_ns);
@@ -109,7 +109,7 @@ static void go_on(fn_host *host, fn_peer *peer, uint64_t now_ns)
 static void start_connecting(fn_host *host, fn_peer *peer, uint64_t now_ns)
 {
     fn_outgoing *outgoing = peer->outgoing;
-    set_state(peer, FN_PEER_CONNECTING);
+    enter(host, peer, FN_PEER_CONNECTING);
     outgoing->deadline_ns = now_ns + host->config.given.handshake_timeout_ms * FN_NS_PER_MS;
     outgoing->next_attempt_ns = now_ns;
     go_on(host, peer, now_ns);
@@ -149,7 +149,7 @@ static void start_handshake(fn_host *host, fn_peer *peer, fn_tcp tcp, const fn_a
                             uint64_t now_ns)
 {
     fn_failure failure = {0};
-    set_state(peer, FN_PEER_SHAKING);
+    enter(host, peer, FN_PEER_SHAKING);
     fn_timer_set(host, &peer->timer, FN_NEVER);
     peer->remote = *remote;
     fn_link *link = fn_link_create(host, tcp, remote, &outgoing_owner);
@@ -435,7 +435,7 @@ static void established(fn_host *host, fn_link *link, fn_peer *peer, uint64_t no
         start_session(host, peer, &udp, now_ns);
         return;
     }
-    set_state(peer, FN_PEER_LOCATING);
+    enter(host, peer, FN_PEER_LOCATING);
     fn_diagnostics_copy(outgoing->udp_host, sizeof outgoing->udp_host, result->udp_host);
     int code =
         start_resolve(host, peer, now_ns, locate_deadline_ns(host, outgoing, now_ns), &error);
