@@ -129,11 +129,11 @@ static bool comes_back(const FastNetEvent *event)
     }
 }
 
-/* A pause that doubles, and half of it by chance: a thousand players do not return at once. */
+/* A pause that doubles, and half of it by chance (what the nanoseconds say): a thousand players do not return at once. */
 static void plan_retry(Player *player)
 {
     uint32_t half_ms = player->pause_ms / 2;
-    uint32_t pause_ms = half_ms + (uint32_t)rand() % (half_ms + 1);
+    uint32_t pause_ms = half_ms + (uint32_t)(fastnet_now_ns() % (half_ms + 1));
     player->retry_at_ns = fastnet_now_ns() + pause_ms * 1000000ull;
     player->pause_ms = player->pause_ms * 2 < PAUSE_MS_MAX ? player->pause_ms * 2 : PAUSE_MS_MAX;
 }
