@@ -129,7 +129,8 @@ static bool comes_back(const FastNetEvent *event)
     }
 }
 
-/* A pause that doubles, and half of it by chance (what the nanoseconds say): a thousand players do not return at once. */
+/* A pause that doubles, and half of it by chance (what the nanoseconds say): a thousand players do
+ * not return at once. */
 static void plan_retry(Player *player)
 {
     uint32_t half_ms = player->pause_ms / 2;
