@@ -101,7 +101,7 @@ static inline int world_close(void **state)
 static inline fn_handshake_config make_config(fn_tls_context *server_tls)
 {
     fn_handshake_config config = {
-        .memory = {&w.memory, counted_alloc, counted_free},
+        .memory = {.user = &w.memory, .alloc = counted_alloc, .free = counted_free},
         .server_tls = server_tls,
         .application_id = "game",
         .application_build = 7,
