@@ -226,8 +226,11 @@ int32_t fastnet_broadcast(FastNetEndpoint *endpoint, FastNetPeerId except, uint8
     int code = check_broadcast(endpoint, channel, data, data_len);
     if (code != FASTNET_OK)
         return code;
-    for (fn_peer *peer = fn_peer_after(&endpoint->host, 0); peer != NULL;
-         peer = fn_peer_after(&endpoint->host, peer->id)) {
+    fn_peer *next = fn_peer_after(&endpoint->host, 0);
+    for (fn_peer *peer = next; peer != NULL; peer = next) {
+        next = fn_peer_after(&endpoint->host, peer->id);
+        if (next != NULL && next->conn != NULL)
+            fn_conn_prefetch_sending(next->conn);
         if (peer->connected && peer->id != except &&
             send_to(endpoint, peer, channel, data, data_len, NULL) == FASTNET_OK)
             count++;

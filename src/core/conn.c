@@ -408,3 +408,28 @@ void fn_conn_get_stats(const fn_conn *conn, uint64_t now_ns, fn_stats *out)
     if (conn->active != FN_CONN_PATH_UNKNOWN)
         path_stats(conn, &conn->paths[conn->active], out);
 }
+
+/* --- many sessions --- */
+
+static void prefetch(const void *from, const void *end)
+{
+    enum { LINE_BYTES = 64 };
+    for (const char *line = from; line < (const char *)end; line += LINE_BYTES)
+        __builtin_prefetch(line);
+}
+
+void fn_conn_prefetch_receiving(const fn_conn *conn)
+{
+    prefetch(&conn->receive_keys, &conn->sent);
+}
+
+void fn_conn_prefetch_sending(const fn_conn *conn)
+{
+    prefetch(conn, &conn->store + 1);
+    prefetch(&conn->send_keys, &conn->send_keys + 1);
+    prefetch(&conn->sent, &conn->paths[0]);
+    if (conn->active < FN_CONN_PATHS_MAX)
+        prefetch(&conn->paths[conn->active], &conn->paths[conn->active] + 1);
+    prefetch(&conn->idle, &conn->closing);
+    prefetch(&conn->owed, conn + 1);
+}

@@ -242,6 +242,11 @@ uint8_t fn_conn_path(const fn_conn *conn);
 
 fn_conn_state fn_conn_get_state(const fn_conn *conn);
 
+/* Ask the cache for what sending, or receiving, will use: for a loop over many sessions, one session
+ * ahead, and before a system call. */
+void fn_conn_prefetch_sending(const fn_conn *conn);
+void fn_conn_prefetch_receiving(const fn_conn *conn);
+
 /* All counters and present values. Rare, not free. */
 void fn_conn_get_stats(const fn_conn *conn, uint64_t now_ns, fn_stats *out);
 

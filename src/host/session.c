@@ -274,6 +274,24 @@ void fn_session_send_now(fn_host *host, fn_peer *peer, uint64_t now_ns)
     look_at_quiet(host, now_ns);
 }
 
+/* A thousand sessions do not fit into the cache: while one is worked on, the parts of the next one
+ * come, and the row of the one after it. */
+static void prefetch_next(const fn_host *host, const fn_list_node *node)
+{
+    const fn_list_node *next = fn_list_next(&host->peers.dirty, node);
+    if (next == NULL)
+        return;
+    const fn_peer *peer = FN_CONTAINER_OF(next, const fn_peer, dirty);
+    if (peer->conn != NULL)
+        fn_conn_prefetch_sending(peer->conn);
+    next = fn_list_next(&host->peers.dirty, next);
+    if (next != NULL) {
+        peer = FN_CONTAINER_OF(next, const fn_peer, dirty);
+        __builtin_prefetch(&peer->dirty);
+        __builtin_prefetch(&peer->conn);
+    }
+}
+
 /* So many at a time that what belongs to them is still near. */
 static bool flush_some(fn_host *host, uint64_t now_ns)
 {
@@ -281,6 +299,7 @@ static bool flush_some(fn_host *host, uint64_t now_ns)
     bool room = true;
     for (int i = 0; room && node != NULL && i < TURN_PEERS; i++) {
         fn_peer *peer = FN_CONTAINER_OF(node, fn_peer, dirty);
+        prefetch_next(host, node);
         if (peer->conn == NULL)
             fn_list_remove(&peer->dirty);
         else

@@ -14,6 +14,8 @@
 #define LOOK_INTERVAL_QUIET_NS (500 * FN_NS_PER_US)
 /* After a pause this long the socket may hold what would have kept a peer alive. */
 #define STALL_NS (100 * FN_NS_PER_MS)
+/* Others have had the cache meanwhile. */
+#define COLD_NS FN_NS_PER_MS
 
 enum {
     READY_MAX = 64,
@@ -91,11 +93,25 @@ static bool answer_comes_first(fn_host *host)
     return first;
 }
 
+/* The last peer that sent something, if it is the only one, will be the next. One of a thousand
+ * endpoints of a process is out of the cache by its turn: its parts come during the system call. */
+static void prefetch_only_peer(const fn_host *host, uint64_t now_ns)
+{
+    const fn_peer *latest = host->datagrams.latest;
+    if (now_ns - host->poll_ns < COLD_NS || host->peers.placed_count != 1)
+        return;
+    if (latest == NULL || latest->conn == NULL)
+        return;
+    fn_conn_prefetch_receiving(latest->conn);
+    fn_conn_prefetch_sending(latest->conn);
+}
+
 /* False: handshake work is left that only the next poll may do. */
 static bool turn(fn_host *host)
 {
     uint64_t now_ns = fn_host_clock(host);
     fn_stall_notice(host, now_ns);
+    prefetch_only_peer(host, now_ns);
     bool emptied = fn_datagrams_receive(host, now_ns);
     if (answer_comes_first(host))
         return true;
