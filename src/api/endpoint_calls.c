@@ -66,7 +66,7 @@ FastNetResult fastnet_peer_stats(const FastNetEndpoint *endpoint, FastNetPeerId 
     fn_stats numbers = {0};
     if (endpoint == NULL || stats == NULL)
         return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "stats is NULL");
-    const fn_peer *peer = fn_peer_find(&endpoint->host, peer_id);
+    const fn_peer *peer = fn_find_peer(endpoint, peer_id);
     if (peer == NULL)
         return fn_refuse_peer(endpoint);
     if (peer->conn != NULL) {
@@ -79,7 +79,7 @@ FastNetResult fastnet_peer_stats(const FastNetEndpoint *endpoint, FastNetPeerId 
 
 FastNetTransport fastnet_peer_transport_mode(const FastNetEndpoint *endpoint, FastNetPeerId peer_id)
 {
-    const fn_peer *peer = endpoint != NULL ? fn_peer_find(&endpoint->host, peer_id) : NULL;
+    const fn_peer *peer = fn_find_peer(endpoint, peer_id);
     if (peer == NULL || !peer->connected)
         return FASTNET_TRANSPORT_NONE;
     switch (fn_peer_path_kind(peer, fn_conn_path(peer->conn))) {
@@ -105,6 +105,8 @@ FastNetResult fastnet_endpoint_stats(const FastNetEndpoint *endpoint, FastNetEnd
 {
     if (endpoint == NULL || stats == NULL)
         return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "stats is NULL");
+    if (fn_is_copy(endpoint))
+        return fn_refuse_copy(endpoint);
     const fn_admission *admission = &endpoint->host.incoming.admission;
     const fn_udp_counters udp = fn_datagrams_counters(&endpoint->host);
     FastNetEndpointStats ours = {
@@ -146,7 +148,7 @@ FastNetResult fastnet_peer_info(const FastNetEndpoint *endpoint, FastNetPeerId p
     FastNetPeerInfo ours = {0};
     if (endpoint == NULL || info == NULL)
         return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "info is NULL");
-    const fn_peer *peer = fn_peer_find(&endpoint->host, peer_id);
+    const fn_peer *peer = fn_find_peer(endpoint, peer_id);
     if (peer == NULL)
         return fn_refuse_peer(endpoint);
     ours.application_build = peer->application_build;
@@ -160,12 +162,12 @@ FastNetResult fastnet_peer_info(const FastNetEndpoint *endpoint, FastNetPeerId p
 
 uint32_t fastnet_peer_count(const FastNetEndpoint *endpoint)
 {
-    return endpoint != NULL ? endpoint->host.peers.connected_count : 0;
+    return endpoint != NULL && !fn_is_copy(endpoint) ? endpoint->host.peers.connected_count : 0;
 }
 
 FastNetPeerId fastnet_peer_next(const FastNetEndpoint *endpoint, FastNetPeerId previous)
 {
-    if (endpoint == NULL)
+    if (endpoint == NULL || fn_is_copy(endpoint))
         return 0;
     const fn_peer *peer = fn_peer_after(&endpoint->host, previous);
     while (peer != NULL && !peer->connected)
@@ -179,7 +181,7 @@ FastNetResult fastnet_peer_address(const FastNetEndpoint *endpoint, FastNetPeerI
     char text[FN_ADDRESS_TEXT_BYTES];
     if (endpoint == NULL || out == NULL)
         return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT, "out is NULL");
-    const fn_peer *peer = fn_peer_find(&endpoint->host, peer_id);
+    const fn_peer *peer = fn_find_peer(endpoint, peer_id);
     if (peer == NULL)
         return fn_refuse_peer(endpoint);
     fn_address_format(fn_peer_address(peer), text);
@@ -189,7 +191,7 @@ FastNetResult fastnet_peer_address(const FastNetEndpoint *endpoint, FastNetPeerI
 
 FastNetResult fastnet_peer_set_user(FastNetEndpoint *endpoint, FastNetPeerId peer_id, void *user)
 {
-    fn_peer *peer = endpoint != NULL ? fn_peer_find(&endpoint->host, peer_id) : NULL;
+    fn_peer *peer = fn_find_peer(endpoint, peer_id);
     if (peer == NULL)
         return fn_refuse_peer(endpoint);
     peer->user = user;
@@ -199,7 +201,7 @@ FastNetResult fastnet_peer_set_user(FastNetEndpoint *endpoint, FastNetPeerId pee
 FastNetResult fastnet_peer_set_rate_max(FastNetEndpoint *endpoint, FastNetPeerId peer_id,
                                         uint64_t bytes_per_s)
 {
-    fn_peer *peer = endpoint != NULL ? fn_peer_find(&endpoint->host, peer_id) : NULL;
+    fn_peer *peer = fn_find_peer(endpoint, peer_id);
     if (peer == NULL || peer->conn == NULL)
         return fn_refuse_peer(endpoint);
     fn_conn_set_rate_max(peer->conn, bytes_per_s);
@@ -233,6 +235,8 @@ FastNetResult fastnet_certificate_reload(FastNetEndpoint *endpoint, const char *
     if (endpoint == NULL || certificate_path == NULL || private_key_path == NULL)
         return fn_refuse(endpoint, FASTNET_ERR_ARGUMENT,
                          "certificate_path or private_key_path is NULL");
+    if (fn_is_copy(endpoint))
+        return fn_refuse_copy(endpoint);
     if (!endpoint->host.incoming.door.open)
         return fn_refuse(endpoint, FASTNET_ERR_STATE,
                          "this endpoint does not listen: it has no certificate to replace");
@@ -268,6 +272,8 @@ static bool read_host(FastNetEndpoint *endpoint, const char *text, fn_address *a
 FastNetResult fastnet_ban_add(FastNetEndpoint *endpoint, const char *address)
 {
     fn_address host;
+    if (fn_is_copy(endpoint))
+        return fn_refuse_copy(endpoint);
     if (!read_host(endpoint, address, &host))
         return FASTNET_ERR_ARGUMENT;
     int code = fn_admission_ban(&endpoint->host.incoming.admission, &host);
@@ -279,6 +285,8 @@ FastNetResult fastnet_ban_add(FastNetEndpoint *endpoint, const char *address)
 FastNetResult fastnet_ban_remove(FastNetEndpoint *endpoint, const char *address)
 {
     fn_address host;
+    if (fn_is_copy(endpoint))
+        return fn_refuse_copy(endpoint);
     if (!read_host(endpoint, address, &host))
         return FASTNET_ERR_ARGUMENT;
     fn_admission_unban(&endpoint->host.incoming.admission, &host);
@@ -289,6 +297,8 @@ FastNetResult fastnet_set_draining(FastNetEndpoint *endpoint, bool draining)
 {
     if (endpoint == NULL)
         return FASTNET_ERR_ARGUMENT;
+    if (fn_is_copy(endpoint))
+        return fn_refuse_copy(endpoint);
     endpoint->host.incoming.admission.draining = draining;
     return FASTNET_OK;
 }
@@ -311,6 +321,8 @@ FastNetResult fastnet_simulate_bad_link(FastNetEndpoint *endpoint, uint32_t loss
         return fn_refuse(
             endpoint, FASTNET_ERR_ARGUMENT,
             "loss and duplicates are at most 1000 permille, delay and jitter 10000 ms");
+    if (fn_is_copy(endpoint))
+        return fn_refuse_copy(endpoint);
     if (!fn_bad_links_set(&endpoint->host, &settings))
         return fn_refuse(endpoint, FASTNET_ERR_MEMORY, "no memory for a bad link");
     return FASTNET_OK;

@@ -9,6 +9,34 @@ static void expect_refused(int32_t result, const FastNetEndpoint *endpoint)
         _exit(2);
 }
 
+static void try_looking(FastNetEndpoint *endpoint, FastNetPeerId peer)
+{
+    FastNetPeerStats stats = {.struct_size = sizeof stats};
+    FastNetEndpointStats all = {.struct_size = sizeof all};
+    FastNetPeerInfo info = {.struct_size = sizeof info};
+    FastNetAddress address;
+    expect_refused(fastnet_peer_stats(endpoint, peer, &stats), endpoint);
+    expect_refused(fastnet_endpoint_stats(endpoint, &all), endpoint);
+    expect_refused(fastnet_peer_info(endpoint, peer, &info), endpoint);
+    expect_refused(fastnet_peer_address(endpoint, peer, &address), endpoint);
+    if (fastnet_peer_count(endpoint) != 0 || fastnet_peer_next(endpoint, 0) != 0 ||
+        fastnet_peer_transport_mode(endpoint, peer) != FASTNET_TRANSPORT_NONE)
+        _exit(3);
+}
+
+static void try_setting(FastNetEndpoint *endpoint, FastNetPeerId peer)
+{
+    expect_refused(fastnet_accept(endpoint, peer), endpoint);
+    expect_refused(fastnet_reject(endpoint, peer, 0, NULL), endpoint);
+    expect_refused(fastnet_peer_set_user(endpoint, peer, NULL), endpoint);
+    expect_refused(fastnet_peer_set_rate_max(endpoint, peer, 1000), endpoint);
+    expect_refused(fastnet_certificate_reload(endpoint, "cert.pem", "key.pem"), endpoint);
+    expect_refused(fastnet_ban_add(endpoint, "192.0.2.1"), endpoint);
+    expect_refused(fastnet_ban_remove(endpoint, "192.0.2.1"), endpoint);
+    expect_refused(fastnet_set_draining(endpoint, true), endpoint);
+    expect_refused(fastnet_simulate_bad_link(endpoint, 0, 0, 0, 0, 1), endpoint);
+}
+
 /* In the child: nothing works, nothing is sent, and giving it back harms nobody. */
 static void try_everything(test_net *net, FastNetEndpoint *endpoint, FastNetPeerId to)
 {
@@ -24,6 +52,8 @@ static void try_everything(test_net *net, FastNetEndpoint *endpoint, FastNetPeer
     expect_refused(fastnet_poll(endpoint, &event, 1, 1000), endpoint);
     expect_refused(fastnet_connect(endpoint, "localhost", port, NULL, &peer), endpoint);
     expect_refused(fastnet_disconnect(endpoint, to, 0, NULL), endpoint);
+    try_looking(endpoint, to);
+    try_setting(endpoint, to);
     fastnet_wake(endpoint);
     fastnet_endpoint_destroy(endpoint);
 }

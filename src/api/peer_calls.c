@@ -63,18 +63,22 @@ static const char not_asked[] =
     "nothing is to be decided: that peer's CONNECT_REQUEST was answered, "
     "or it never had one";
 
-static fn_peer *find(FastNetEndpoint *endpoint, FastNetPeerId id)
+/* A peer whose CONNECT_REQUEST waits for an answer. */
+static FastNetResult find_asking(FastNetEndpoint *endpoint, FastNetPeerId id, fn_peer **peer)
 {
-    return endpoint != NULL && !fn_is_copy(endpoint) ? fn_peer_find(&endpoint->host, id) : NULL;
+    *peer = fn_find_peer(endpoint, id);
+    if (*peer == NULL)
+        return fn_refuse_peer(endpoint);
+    return (*peer)->state == FN_PEER_DECIDING ? FASTNET_OK
+                                              : fn_refuse(endpoint, FASTNET_ERR_STATE, not_asked);
 }
 
 FastNetResult fastnet_accept(FastNetEndpoint *endpoint, FastNetPeerId peer_id)
 {
-    fn_peer *peer = find(endpoint, peer_id);
-    if (peer == NULL)
-        return fn_refuse_peer(endpoint);
-    if (peer->state != FN_PEER_DECIDING)
-        return fn_refuse(endpoint, FASTNET_ERR_STATE, not_asked);
+    fn_peer *peer;
+    FastNetResult asking = find_asking(endpoint, peer_id, &peer);
+    if (asking != FASTNET_OK)
+        return asking;
     uint64_t now_ns = fn_host_clock(&endpoint->host);
     fn_link *link = peer->link;
     int code = fn_incoming_decide(&endpoint->host, peer, now_ns);
@@ -85,11 +89,10 @@ FastNetResult fastnet_accept(FastNetEndpoint *endpoint, FastNetPeerId peer_id)
 FastNetResult fastnet_reject(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint32_t code,
                              const char *text)
 {
-    fn_peer *peer = find(endpoint, peer_id);
-    if (peer == NULL)
-        return fn_refuse_peer(endpoint);
-    if (peer->state != FN_PEER_DECIDING)
-        return fn_refuse(endpoint, FASTNET_ERR_STATE, not_asked);
+    fn_peer *peer;
+    FastNetResult asking = find_asking(endpoint, peer_id, &peer);
+    if (asking != FASTNET_OK)
+        return asking;
     uint64_t now_ns = fn_host_clock(&endpoint->host);
     int result = fn_incoming_refuse(&endpoint->host, peer, code, text, now_ns);
     return result == FASTNET_OK ? FASTNET_OK : fn_refuse(endpoint, FASTNET_ERR_PEER, gone);
@@ -100,7 +103,7 @@ FastNetResult fastnet_reject(FastNetEndpoint *endpoint, FastNetPeerId peer_id, u
 static FastNetResult disconnect(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint32_t code,
                                 const char *text, uint64_t linger_ns)
 {
-    fn_peer *peer = find(endpoint, peer_id);
+    fn_peer *peer = fn_find_peer(endpoint, peer_id);
     if (peer == NULL)
         return fn_refuse_peer(endpoint);
     fn_peer_disconnect(&endpoint->host, peer, code, text, linger_ns);
@@ -172,7 +175,7 @@ static int send_to(FastNetEndpoint *endpoint, fn_peer *peer, uint8_t channel, co
 FastNetResult fastnet_send(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint8_t channel,
                            const void *data, uint32_t data_len)
 {
-    fn_peer *peer = find(endpoint, peer_id);
+    fn_peer *peer = fn_find_peer(endpoint, peer_id);
     if (peer == NULL)
         return fn_refuse_peer(endpoint);
     return (FastNetResult)send_to(endpoint, peer, channel, data, data_len, NULL);
@@ -181,7 +184,7 @@ FastNetResult fastnet_send(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uin
 int32_t fn_send_at_once(FastNetEndpoint *endpoint, FastNetPeerId peer_id, uint8_t channel,
                         const void *data, uint32_t data_len)
 {
-    fn_peer *peer = find(endpoint, peer_id);
+    fn_peer *peer = fn_find_peer(endpoint, peer_id);
     if (peer == NULL)
         return fn_refuse_peer(endpoint);
     uint64_t now_ns = fn_host_clock(&endpoint->host);
@@ -197,7 +200,7 @@ FastNetResult fastnet_send_tagged(FastNetEndpoint *endpoint, FastNetPeerId peer_
 {
     const fn_send_options options = {
         .tagged = true, .tag = tag, .time_to_live_ns = time_to_live_ms * FN_NS_PER_MS};
-    fn_peer *peer = find(endpoint, peer_id);
+    fn_peer *peer = fn_find_peer(endpoint, peer_id);
     if (peer == NULL)
         return fn_refuse_peer(endpoint);
     return (FastNetResult)send_to(endpoint, peer, channel, data, data_len, &options);

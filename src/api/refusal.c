@@ -46,6 +46,11 @@ FastNetResult fn_refuse_copy(const FastNetEndpoint *endpoint)
         "create another one here");
 }
 
+fn_peer *fn_find_peer(const FastNetEndpoint *endpoint, FastNetPeerId id)
+{
+    return endpoint != NULL && !fn_is_copy(endpoint) ? fn_peer_find(&endpoint->host, id) : NULL;
+}
+
 FastNetResult fn_refuse_peer(const FastNetEndpoint *endpoint)
 {
     if (fn_is_copy(endpoint))
