@@ -22,12 +22,12 @@
  * are independent. Only fastnet_wake() may be called at the same time as another function.
  *
  * Copies: keys and packet numbers must not go on in two places. After fork() an endpoint stays with
- * the parent: in the child its functions give FASTNET_ERR_STATE with a sentence, nothing leaves or
- * is read, and fastnet_endpoint_destroy() only gives back what the child holds. A snapshot of a
- * virtual machine cannot be seen from inside: one that is resumed once goes on, or its peers time
- * out. Destroy endpoints before a snapshot that may be resumed twice, or beside the original: the
- * copies would seal different bytes under one nonce, and their secrets would be known to each
- * other.
+ * the parent: in the child its functions give FASTNET_ERR_STATE with a sentence (those that count
+ * or list peers find none), nothing leaves or is read, and fastnet_endpoint_destroy() only gives
+ * back what the child holds. A snapshot of a virtual machine cannot be seen from inside: one that
+ * is resumed once goes on, or its peers time out. Destroy endpoints before a snapshot that may be
+ * resumed twice, or beside the original: the copies would seal different bytes under one nonce, and
+ * their secrets would be known to each other.
  *
  * Strings are UTF-8, zero-terminated. Structs that carry struct_size may grow at the end.
  */
@@ -200,7 +200,7 @@ typedef struct FastNetEvent {
 #if UINTPTR_MAX == 0xffffffffu
     uint32_t user_high;
 #endif
-    uint32_t app_code; /* DISCONNECTED: the code given to the other side's disconnect or reject */
+    uint32_t app_code; /* ERROR, DISCONNECTED: the code of the other side's disconnect or reject */
     uint8_t channel;   /* DATA, DELIVERED, LOST */
     uint8_t path;      /* CONNECTED, PATH_CHANGED: FastNetPath */
     uint8_t reserved[10];
@@ -251,10 +251,10 @@ typedef struct FastNetConfig {
     uint32_t receive_window_bytes; /* 1 MiB per peer: reliable bytes that may wait for poll */
     uint64_t memory_bytes_max;     /* 64 MiB: all queues and reassembly of the endpoint. Half of it,
                                       but at most 128 KiB for each of peers_max, is reserved in even
-                                      parts, one per peer; the rest is shared: a peer gets more while
-                                      it holds less than is free. At least one largest message.
-                                      Warnings are logged when a part is below 4 KiB, and when a
-                                      largest message out and one in do not both fit */
+                                      parts, one per peer; the rest is shared: a peer gets more
+                                      while it holds less than is free. At least 256 KiB and one
+                                      largest message. Warnings are logged when a part is below 4 KiB, and
+                                      when a largest message out and one in do not both fit */
     uint32_t handshake_timeout_ms; /* 5000: from TCP connect to CONNECTED, in all */
     uint32_t idle_timeout_ms;      /* 30000: silence that ends a session, or so long without any
                                       acknowledgement, or without the rest of a reliable message
@@ -312,10 +312,9 @@ typedef struct FastNetConfig {
                            TCP; _TCP: nothing is sent over UDP (tests, debugging) */
     bool keep_tls_warm; /* keep a TLS connection open beside UDP: moving to TCP then takes one round
                            trip. Both sides must say so; costs a server about 25 KiB per client */
-    uint32_t peers_per_address_max; /* 0 = three quarters of peers_max, and always 8; places that
-                                       one IPv4 address or IPv6 /64 can have: the next client hears
-                                       ERR_LIMIT. By default not counted for this host itself
-                                       (loopback). */
+    uint32_t peers_per_address_max; /* 0 = three quarters of peers_max, at least 8, and no limit for
+                                       loopback: how many places one IPv4 address or IPv6 /64 can
+                                       have. The next client hears ERR_LIMIT */
 } FastNetConfig;
 
 /* FastNetConfig.spin_us: fastnet_poll() uses all of its timeout_us (and one core) for looking. */
@@ -373,10 +372,9 @@ FASTNET_API void fastnet_endpoint_destroy(FastNetEndpoint *endpoint);
 /* --- connecting ----------------------------------------------------------------------- */
 
 /*
- * Starts connecting to a server's TLS port and returns at once;
- * CONNECTED or ERROR follows from poll. A
- * connection that the server closes in the handshake (it has too many at once, or this address
- * connects too often) is made again until handshake_timeout_ms is over.
+ * Starts connecting to a server's TLS port and returns at once; CONNECTED or ERROR follows from
+ * poll. A connection that the server closes in the handshake (it has too many at once, or this
+ * address connects too often) is made again until handshake_timeout_ms is over.
  *
  * host is a name, an IPv4 or IPv6 address, or any of these with a port: "host:port", "[::1]:port"
  * (that port then wins). Several addresses of a name are tried in turn.
@@ -466,7 +464,7 @@ FASTNET_API int32_t fastnet_broadcast(FastNetEndpoint *endpoint, FastNetPeerId e
                                       uint8_t channel, const void *data, uint32_t data_len);
 
 /* Puts everything queued on the wire now, as far as congestion control
- * allows. Returns OK or ERR_SYSTEM. */
+ * allows. Returns OK, ERR_ARGUMENT, ERR_STATE. */
 FASTNET_API FastNetResult fastnet_flush(FastNetEndpoint *endpoint);
 
 /*
@@ -542,7 +540,8 @@ typedef struct FastNetPeerStats {
                                        because it leaves numbers out on purpose */
     uint32_t datagram_message_bytes_max; /* the largest message that one datagram to this peer
                                             carries; larger ones are cut, and lost when one of their
-                                            parts is. At least 1024; grows with mtu_bytes */
+                                            parts is. At least 1024, or message_bytes_max
+                                            if that is less; grows with mtu_bytes */
 } FastNetPeerStats;
 
 /* Copies one peer's numbers. Returns OK, ERR_PEER, ERR_ARGUMENT (struct_size not set). */
@@ -681,9 +680,9 @@ FASTNET_API FastNetResult fastnet_simulate_bad_link(FastNetEndpoint *endpoint,
 
 /*
  * A client is an endpoint with one outgoing peer. Every fastnet_ function that takes an endpoint
- * takes it too, and these take any endpoint that has made exactly one connection with
- * fastnet_connect(): after DISCONNECTED, too, when another was made. With none, or with several,
- * they refuse, and fastnet_last_error_text() says which of the two it is.
+ * takes it too, and these work on any endpoint that has exactly one outgoing peer at the moment.
+ * With none or several they fail with ERR_STATE, and fastnet_last_error_text() says which of the
+ * two it is.
  */
 typedef FastNetEndpoint *FastNetClient;
 

@@ -122,8 +122,11 @@ static bool comes_back(const FastNetEvent *event)
     case FASTNET_ERR_TIMEOUT: /* the network */
     case FASTNET_ERR_ADDRESS: /* nobody listens: the server may be starting */
     case FASTNET_ERR_FULL:
-    case FASTNET_ERR_GONE: /* the server was restarted */
+    case FASTNET_ERR_GONE:  /* the server was restarted */
+    case FASTNET_ERR_LIMIT: /* too many players behind this address */
         return true;
+    case FASTNET_ERR_CLOSED: /* in the handshake: this address is limited, or banned */
+        return event->type == FASTNET_EVENT_ERROR || event->app_code == REASON_MAINTENANCE;
     default:
         return event->app_code == REASON_MAINTENANCE;
     }

@@ -114,8 +114,8 @@ FASTNET_API FastNetResult fastnet_batch_push(FastNetSendBatch *batch, const void
  * Returns:   how many were sent, or, when the very first was not: ERR_BACKPRESSURE (the send buffer
  *            is full: wait until the socket is writable); ERR_TOO_LARGE (more than the interface
  *            takes); ERR_ADDRESS (nobody listens there, as far as ICMP says, or no way leads
- * there); ERR_SYSTEM (anything else); ERR_ARGUMENT. After an error the first item is still in the
- *            batch: call again, or fastnet_batch_drop_first().
+ *            there); ERR_SYSTEM (anything else); ERR_ARGUMENT. After an error the first item is still
+ *            in the batch: call again, or fastnet_batch_drop_first().
  */
 FASTNET_API int32_t fastnet_sendmmsg(FastNetSocket socket, FastNetSendBatch *batch);
 
